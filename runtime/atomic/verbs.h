@@ -44,6 +44,7 @@ _Static_assert(sizeof(void *) == 8, "Thrum keeps pointers in 64-bit words");
 #define add_seq(at, v) VERB(thrum_add_seq, at)(at, v)
 
 #define fence_seq() thrum_fence_seq()
+#define fence_compiler() thrum_fence_compiler()
 
 /* Pointers live in 64-bit words. */
 static inline uint64_t word_of(const void *pointer)

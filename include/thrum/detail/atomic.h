@@ -24,6 +24,9 @@
  *   seq       a full fence before and after a read-modify-write
  *   fence_seq one full fence; orders an earlier store against a later load
  *
+ * fence_compiler is the light half of an asymmetric fence (the heavy half is
+ * membarrier) and orders nothing by itself.
+ *
  * A failed compare-and-swap acquires as its name says and releases nothing.
  * ck_pr's read-modify-writes are full barriers on x86 and none on AArch64;
  * the fences below make both sides mean what the name says.
@@ -131,6 +134,12 @@ static inline bool thrum_cas_acq_rel_pair(thrum_pair *at, thrum_pair *seen, thru
 }
 #endif
 
+/* Keeps the compiler, not the CPU, from moving accesses across it. */
+static inline void thrum_fence_compiler(void)
+{
+    __asm__ __volatile__("" ::: "memory");
+}
+
 /*
  * Empty under ThreadSanitizer on purpose: it does not know fences, and an
  * operation that it does know would add edges that the fence does not give
@@ -223,10 +232,17 @@ static inline bool thrum_cas_acq_rel_pair(thrum_pair *at, thrum_pair *seen, thru
     bool done;
 
     ck_pr_fence_release();
-    done = ck_pr_cas_64_2_value(&at->lo, &seen->lo, &v.lo, &was.lo);
+    done = ck_pr_cas_64_2_value((uint64_t *)(void *)at, (uint64_t *)(void *)seen,
+                                (uint64_t *)(void *)&v, (uint64_t *)(void *)&was);
     ck_pr_fence_acquire();
     *seen = was;
     return done;
+}
+
+/* Keeps the compiler, not the CPU, from moving accesses across it. */
+static inline void thrum_fence_compiler(void)
+{
+    ck_pr_barrier();
 }
 
 static inline void thrum_fence_seq(void)

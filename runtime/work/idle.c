@@ -1,0 +1,105 @@
+/*
+ * idle.c - the event count.
+ *
+ * At most one sleeper is woken at a time: while somebody searches, new work
+ * wakes nobody, for the searcher will see it. A searcher that finds work and
+ * was the last passes the search on by waking another. The last searcher that
+ * finds nothing looks once more, after a heavy fence, at everything that
+ * could have been published by one who saw it searching.
+ *
+ * Edges
+ *   idle.search   sleep, found <-> claim   one sees the other: with the heavy fence of the
+ *                                          last searcher against the light one of the publisher
+ *   idle.asleep   sleep -> claim           the sleeper's bit, before it stops searching
+ */
+#include "runtime/work/idle.h"
+
+void thrum_idle_init(struct idle *idle, unsigned workers_max)
+{
+    idle->searching = 0;
+    idle->words = (workers_max + 63) / 64;
+    for (unsigned i = 0; i < IDLE_WORDS; i++)
+        idle->sleeping[i] = 0;
+}
+
+/* Clears `bit`; false: it was clear. */
+static bool bit_clear(uint64_t *word, uint64_t bit)
+{
+    uint64_t seen = load_relaxed(word); /* relaxed: a guess */
+
+    do {
+        if (!(seen & bit))
+            return false;
+    } while (!cas_acq_rel(word, &seen, seen & ~bit)); /* EDGE idle.asleep */
+    return true;
+}
+
+/* Takes a sleeper's bit away; -1: nobody sleeps. */
+static int sleeper_take(struct idle *idle)
+{
+    for (unsigned i = 0; i < idle->words; i++) {
+        uint64_t seen = load_acquire(&idle->sleeping[i]); /* EDGE idle.asleep */
+
+        while (seen) {
+            uint64_t bit = seen & -seen;
+
+            if (bit_clear(&idle->sleeping[i], bit))
+                return (int)(i * 64) + __builtin_ctzll(bit);
+            seen = load_acquire(&idle->sleeping[i]); /* EDGE idle.asleep */
+        }
+    }
+    return -1;
+}
+
+static bool anybody_sleeps(const struct idle *idle)
+{
+    for (unsigned i = 0; i < idle->words; i++)
+        if (load_relaxed(&idle->sleeping[i])) /* relaxed: the light fence orders it */
+            return true;
+    return false;
+}
+
+int thrum_idle_claim(struct idle *idle)
+{
+    for (;;) {
+        uint64_t none = 0;
+        int worker;
+
+        if (load_relaxed(&idle->searching) != 0) /* relaxed: the light fence orders it */
+            return -1;                           /* EDGE idle.search */
+        if (!anybody_sleeps(idle))
+            return -1;
+        if (!cas_acq_rel(&idle->searching, &none, 1)) /* EDGE idle.search */
+            return -1;
+        worker = sleeper_take(idle);
+        if (worker >= 0)
+            return worker;
+        /* Who went to sleep since may have taken us for a searcher: look again. */
+        if (!thrum_idle_found(idle))
+            return -1;
+    }
+}
+
+void thrum_idle_search(struct idle *idle)
+{
+    add_acq_rel(&idle->searching, 1); /* EDGE idle.search */
+}
+
+bool thrum_idle_found(struct idle *idle)
+{
+    return add_acq_rel(&idle->searching, (uint64_t)-1) == 1; /* EDGE idle.search */
+}
+
+bool thrum_idle_sleep(struct idle *idle, unsigned worker)
+{
+    add_acq_rel(&idle->sleeping[worker / 64], (uint64_t)1 << worker % 64); /* EDGE idle.asleep */
+    return add_acq_rel(&idle->searching, (uint64_t)-1) == 1;               /* EDGE idle.search */
+}
+
+bool thrum_idle_unsleep(struct idle *idle, unsigned worker)
+{
+    if (!bit_clear(&idle->sleeping[worker / 64], (uint64_t)1 << worker % 64))
+        return false;
+    thrum_idle_search(idle);
+    return true;
+}
