@@ -1,0 +1,25 @@
+/*
+ * fault.h - making the k-th call fail, for tests.
+ *
+ * A countdown of 0 is off; k makes the k-th call from now fail, and is off
+ * afterwards. Set it while nobody else counts.
+ */
+#ifndef THRUM_PLAT_FAULT_H
+#define THRUM_PLAT_FAULT_H
+
+#include <stdbool.h>
+
+#include "atomic/verbs.h"
+
+static inline bool fault_due(uint32_t *countdown)
+{
+    uint32_t left = load_relaxed(countdown); /* relaxed: a counter */
+
+    while (left != 0) {
+        if (cas_relaxed(countdown, &left, left - 1)) /* relaxed: a counter */
+            return left == 1;
+    }
+    return false;
+}
+
+#endif

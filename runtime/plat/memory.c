@@ -1,0 +1,42 @@
+/* memory.c - the one door to the allocator. */
+#include "runtime/plat/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/atomic/verbs.h"
+
+static uint32_t countdown = UINT32_MAX; /* atomic; UINT32_MAX: no failure wanted */
+
+void thrum_memory_fail_after(int n)
+{
+    store_relaxed(&countdown, n < 0 ? UINT32_MAX : (uint32_t)n); /* relaxed: a counter */
+}
+
+static bool must_fail(void)
+{
+    uint32_t left = load_relaxed(&countdown); /* relaxed: a counter */
+
+    while (left != UINT32_MAX)
+        if (cas_relaxed(&countdown, &left, left - 1)) /* relaxed: a counter */
+            return left == 0;
+    return false;
+}
+
+void *thrum_memory_get(size_t bytes, size_t align)
+{
+    void *memory;
+
+    if (must_fail())
+        return NULL;
+    bytes = (bytes + align - 1) & ~(align - 1);
+    memory = aligned_alloc(align, bytes);
+    if (memory)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+void thrum_memory_put(void *memory)
+{
+    free(memory);
+}

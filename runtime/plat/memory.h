@@ -1,0 +1,17 @@
+/*
+ * memory.h - where the runtime's own memory comes from: one door, so that a
+ * test can let every allocation fail in turn.
+ */
+#ifndef THRUM_MEMORY_H
+#define THRUM_MEMORY_H
+
+#include <stddef.h>
+
+/* Zero-filled and aligned to a power of two of at least 16; NULL when there is none. */
+void *thrum_memory_get(size_t bytes, size_t align);
+void thrum_memory_put(void *memory);
+
+/* For tests: the n-th allocation from now fails, once (0: the next; negative: never). */
+void thrum_memory_fail_after(int n);
+
+#endif

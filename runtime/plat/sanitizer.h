@@ -1,0 +1,246 @@
+/*
+ * sanitizer.h - telling AddressSanitizer, ThreadSanitizer and valgrind of
+ * stacks and switches.
+ *
+ * The only file that knows which tool is compiled in. In production every
+ * function here is empty, but for valgrind's two requests, which are a few
+ * instructions without effect, once in the life of a stack.
+ */
+#ifndef THRUM_PLAT_SANITIZER_H
+#define THRUM_PLAT_SANITIZER_H
+
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZER_ADDRESS 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZER_THREAD 1
+#endif
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZER_ADDRESS 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define SANITIZER_THREAD 1
+#endif
+#endif
+
+/*
+ * A function that changes the current fiber: the tool must not count its
+ * entry for one fiber and its exit for another.
+ */
+#if defined(__clang__)
+#define SANITIZER_UNSEEN __attribute__((disable_sanitizer_instrumentation))
+#else
+#define SANITIZER_UNSEEN __attribute__((no_sanitize("address", "thread", "undefined")))
+#endif
+
+#if defined(SANITIZER_ADDRESS) || defined(SANITIZER_THREAD)
+#define SANITIZER_WATCHES 1
+#else
+#define SANITIZER_WATCHES 0
+#endif
+
+struct sanitizer_fiber {
+    unsigned valgrind_stack; /* valgrind's name of the stack */
+#ifdef SANITIZER_ADDRESS
+    void *fake_stack; /* of a saved flow */
+    const void *low;
+    size_t bytes;
+#endif
+#ifdef SANITIZER_THREAD
+    void *fiber;
+#endif
+};
+
+#ifdef __has_include
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#define SANITIZER_VALGRIND 1
+#endif
+#endif
+
+static inline unsigned sanitizer_valgrind_register(void *low, void *top)
+{
+#ifdef SANITIZER_VALGRIND
+    return (unsigned)VALGRIND_STACK_REGISTER(low, (char *)top - 1);
+#else
+    (void)low;
+    (void)top;
+    return 0;
+#endif
+}
+
+static inline void sanitizer_valgrind_deregister(unsigned stack)
+{
+#ifdef SANITIZER_VALGRIND
+    VALGRIND_STACK_DEREGISTER(stack);
+#else
+    (void)stack;
+#endif
+}
+
+#ifdef SANITIZER_ADDRESS
+
+void __asan_unpoison_memory_region(const volatile void *low, size_t bytes);
+void __sanitizer_start_switch_fiber(void **fake_stack_save, const void *low, size_t bytes);
+void __sanitizer_finish_switch_fiber(void *fake_stack, const void **low_old, size_t *bytes_old);
+
+/* Frames that never returned leave their poison behind. */
+static inline void sanitizer_address_fresh(struct sanitizer_fiber *self)
+{
+    __asan_unpoison_memory_region(self->low, self->bytes);
+}
+
+static inline void sanitizer_address_init(struct sanitizer_fiber *self, void *low, void *top)
+{
+    self->fake_stack = NULL;
+    self->low = low;
+    self->bytes = (size_t)((char *)top - (char *)low);
+    sanitizer_address_fresh(self);
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_leave(struct sanitizer_fiber *self,
+                                                            const struct sanitizer_fiber *loop)
+{
+    __sanitizer_start_switch_fiber(&self->fake_stack, loop->low, loop->bytes);
+}
+
+/* Tells the stack that was left: the only way to know a thread's own. */
+SANITIZER_UNSEEN static inline void sanitizer_address_arrive(struct sanitizer_fiber *self)
+{
+    __sanitizer_finish_switch_fiber(NULL, &self->low, &self->bytes);
+}
+
+/* NULL: nothing on the loop's stack is wanted again. */
+SANITIZER_UNSEEN static inline void sanitizer_address_resume(const struct sanitizer_fiber *flow)
+{
+    __sanitizer_start_switch_fiber(NULL, flow->low, flow->bytes);
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_started(void)
+{
+    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_resumed(const struct sanitizer_fiber *self)
+{
+    __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+}
+
+#else
+
+static inline void sanitizer_address_fresh(struct sanitizer_fiber *self)
+{
+    (void)self;
+}
+
+static inline void sanitizer_address_init(struct sanitizer_fiber *self, void *low, void *top)
+{
+    (void)self;
+    (void)low;
+    (void)top;
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_leave(struct sanitizer_fiber *self,
+                                                            const struct sanitizer_fiber *loop)
+{
+    (void)self;
+    (void)loop;
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_arrive(struct sanitizer_fiber *self)
+{
+    (void)self;
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_resume(const struct sanitizer_fiber *flow)
+{
+    (void)flow;
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_started(void)
+{
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_address_resumed(const struct sanitizer_fiber *self)
+{
+    (void)self;
+}
+
+#endif
+
+#ifdef SANITIZER_THREAD
+
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+
+static inline void sanitizer_thread_init(struct sanitizer_fiber *self)
+{
+    self->fiber = __tsan_create_fiber(0);
+}
+
+static inline void sanitizer_thread_fini(struct sanitizer_fiber *self)
+{
+    __tsan_destroy_fiber(self->fiber);
+}
+
+/* 0: what the flow did happens before next(). */
+SANITIZER_UNSEEN static inline void sanitizer_thread_leave(struct sanitizer_fiber *self,
+                                                           const struct sanitizer_fiber *loop)
+{
+    self->fiber = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(loop->fiber, 0);
+}
+
+/* 1: no edge, or tasks that happen to share a worker would hide their races. */
+SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitizer_fiber *flow)
+{
+    __tsan_switch_to_fiber(flow->fiber, 1);
+}
+
+#else
+
+static inline void sanitizer_thread_init(struct sanitizer_fiber *self)
+{
+    (void)self;
+}
+
+static inline void sanitizer_thread_fini(struct sanitizer_fiber *self)
+{
+    (void)self;
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_thread_leave(struct sanitizer_fiber *self,
+                                                           const struct sanitizer_fiber *loop)
+{
+    (void)self;
+    (void)loop;
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitizer_fiber *flow)
+{
+    (void)flow;
+}
+
+#endif
+
+/* A stack begins its life: of a flow, or of a loop. */
+static inline void sanitizer_init(struct sanitizer_fiber *self, void *low, void *top)
+{
+    self->valgrind_stack = sanitizer_valgrind_register(low, top);
+    sanitizer_address_init(self, low, top);
+    sanitizer_thread_init(self);
+}
+
+static inline void sanitizer_fini(struct sanitizer_fiber *self)
+{
+    sanitizer_thread_fini(self);
+    sanitizer_address_fresh(self);
+    sanitizer_valgrind_deregister(self->valgrind_stack);
+}
+
+#endif
