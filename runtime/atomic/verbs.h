@@ -15,6 +15,8 @@
 
 _Static_assert(sizeof(void *) == 8, "Thrum keeps pointers in 64-bit words");
 
+#ifndef THRUM_MODEL /* tests/model/atomic.h has its own, which know their line */
+
 #define VERB(name, at) \
     _Generic((at), uint32_t *: name##_32, const uint32_t *: name##_32, uint64_t *: name##_64, \
              const uint64_t *: name##_64)
@@ -45,6 +47,9 @@ _Static_assert(sizeof(void *) == 8, "Thrum keeps pointers in 64-bit words");
 
 #define fence_seq() thrum_fence_seq()
 #define fence_compiler() thrum_fence_compiler()
+
+#endif /* THRUM_MODEL */
+#define cpu_pause() thrum_cpu_pause()
 
 /* Pointers live in 64-bit words. */
 static inline uint64_t word_of(const void *pointer)
