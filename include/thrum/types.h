@@ -11,6 +11,7 @@
 #ifndef THRUM_TYPES_H
 #define THRUM_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

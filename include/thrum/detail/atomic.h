@@ -140,6 +140,11 @@ static inline void thrum_fence_compiler(void)
     __asm__ __volatile__("" ::: "memory");
 }
 
+static inline void thrum_cpu_pause(void)
+{
+    thrum_fence_compiler();
+}
+
 /*
  * Empty under ThreadSanitizer on purpose: it does not know fences, and an
  * operation that it does know would add edges that the fence does not give
@@ -243,6 +248,12 @@ static inline bool thrum_cas_acq_rel_pair(thrum_pair *at, thrum_pair *seen, thru
 static inline void thrum_fence_compiler(void)
 {
     ck_pr_barrier();
+}
+
+/* Says that the CPU is waiting in a loop. */
+static inline void thrum_cpu_pause(void)
+{
+    ck_pr_stall();
 }
 
 static inline void thrum_fence_seq(void)

@@ -1,0 +1,102 @@
+/*
+ * branch.h - fork and join of a single function: the cheapest task there is.
+ *
+ *     thrum_branch branch;
+ *     int status = thrum_fork(&branch, fib, &left);
+ *
+ *     if (status)
+ *         return status;
+ *     status = fib(&right);
+ *     return thrum_join_first(status, thrum_join(&branch, fib, &left));
+ *
+ * The function is named again at the join, so that the compiler can call it
+ * directly, or inline it, in the usual case that nobody has stolen the branch.
+ *
+ * Every fork is joined by the same task, in reverse order of forking, before
+ * the innermost group of the fork is closed.
+ */
+#ifndef THRUM_BRANCH_H
+#define THRUM_BRANCH_H
+
+#include <thrum/detail/lane.h>
+#include <thrum/types.h>
+
+THRUM_BEGIN_DECLS
+
+/* Its fields are the runtime's own. In the caller's memory, from fork to join. */
+typedef struct thrum_branch {
+    thrum_fn fn;
+    void *arg;
+    uint64_t owner; /* the innermost group's address, and the kind in the low bits */
+    uint64_t state; /* atomic: see runtime/task/branch.c */
+} thrum_branch;
+
+#define THRUM_KIND_BRANCH 2
+
+THRUM_API THRUM_COLD int thrum_fork_slow(thrum_branch *branch);
+/* True: run it here. Else *status is how it ended. */
+THRUM_API THRUM_COLD bool thrum_join_slow(thrum_branch *branch, void *popped, int *status);
+THRUM_API THRUM_COLD __attribute__((noreturn)) void thrum_branch_left_open(const thrum_branch *branch);
+
+/*
+ * Let fn(arg) run as a task of its own, until join.
+ *
+ *   context   task
+ *   suspends  no
+ *   returns   0; -ENOMEM: nothing was forked, do not join
+ */
+THRUM_NODISCARD static inline int thrum_fork(thrum_branch *branch, thrum_fn fn, void *arg)
+{
+    struct thrum_lane *lane = thrum_lane_self();
+
+    branch->fn = fn;
+    branch->arg = arg;
+    branch->owner = (uint64_t)(uintptr_t)lane->scope | THRUM_KIND_BRANCH;
+    branch->state = 0;
+    if (THRUM_LIKELY(thrum_lane_push(lane, branch)))
+        return 0;
+    return thrum_fork_slow(branch);
+}
+
+/*
+ * Wait for the branch. fn and arg are those of the fork.
+ *
+ *   context   the task that forked it
+ *   suspends  if the branch was stolen and has not ended
+ *   returns   what fn returned; -ENOMEM: it could not be started
+ */
+THRUM_NODISCARD static inline __attribute__((always_inline)) int
+thrum_join(thrum_branch *branch, thrum_fn fn, void *arg)
+{
+    struct thrum_lane *lane = thrum_lane_self();
+    struct thrum_group *scope = lane->scope;
+    const void *current = lane->current;
+    void *popped = branch; /* not popped: the stack is short */
+    int status;
+
+    if (THRUM_LIKELY(thrum_stack_pointer() > lane->stack_limit)) {
+        popped = thrum_lane_pop(lane);
+        if (THRUM_UNLIKELY(popped != branch) && !thrum_join_slow(branch, popped, &status))
+            return status;
+    } else if (!thrum_join_slow(branch, branch, &status)) {
+        return status;
+    }
+    lane = thrum_lane_self();
+    lane->current = branch;
+    status = fn(arg);
+    lane = thrum_lane_self(); /* it may have suspended and woken elsewhere */
+    if (THRUM_UNLIKELY(lane->scope != scope))
+        thrum_branch_left_open(branch);
+    lane->current = current;
+    return status;
+}
+
+/* Of two statuses the first that is negative, else 0. */
+static inline int thrum_join_first(int status, int other)
+{
+    return status < 0 ? status : other < 0 ? other : 0;
+}
+
+THRUM_END_DECLS
+
+#endif

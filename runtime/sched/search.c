@@ -1,0 +1,250 @@
+/*
+ * search.c - a worker without work: steal, and if there is nothing, sleep.
+ *
+ * README.md has the proof. In short: who publishes work looks, after a light
+ * fence, whether somebody sleeps and nobody searches, and then wakes one; who
+ * goes to sleep as the last searcher poisons all deques, passes a heavy
+ * fence, and looks at everything once more.
+ *
+ * One of the sleepers waits in the poller, the others on futexes.
+ *
+ * Edges
+ *   sched.notify   notify -> park       what the notifier did before
+ *   sched.poller   park <-> notify      the sleeper's place, against the notification
+ */
+#include <sched.h>
+
+#include "runtime/atomic/asymmetric.h"
+#include "runtime/plat/clock.h"
+#include "runtime/plat/futex.h"
+#include "runtime/sched/internal.h"
+
+#define SPIN_NS 20000   /* how long to look before sleeping */
+#define REVOKE_NS 50000 /* how long an owner may leave a request unanswered */
+#define PAUSES 32       /* between two rounds */
+
+enum { NOTIFY_NONE = 0, NOTIFY_RUN = 1 };
+
+/* ---- stealing ------------------------------------------------------------------------------ */
+
+static uint64_t random_next(struct worker *worker)
+{
+    uint64_t x = worker->random; /* xorshift64 (Marsaglia 2003) */
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return worker->random = x;
+}
+
+static struct fiber *steal_from(struct worker *worker, struct worker *victim)
+{
+    uint64_t head;
+    struct fiber *fiber = ready_peek(&victim->ready, &head);
+    void *task;
+
+    if (fiber && ready_take(&victim->ready, head))
+        return fiber;
+    task = thrum_deque_steal(&victim->deque);
+    return task ? thrum_fiber_for(worker, task) : NULL;
+}
+
+struct round {
+    bool private_work;  /* somebody has tasks that he has not shared */
+    bool shared_work;   /* somebody has something that can be taken */
+};
+
+static void look(struct worker *victim, struct round *round)
+{
+    if (!ready_empty(&victim->ready))
+        round->shared_work = true;
+    if (!thrum_deque_empty(&victim->deque))
+        round->private_work = true;
+}
+
+/* One look at everybody, from a random one on. */
+static struct fiber *steal_round(struct worker *worker, bool revoke, struct round *round)
+{
+    struct scheduler *scheduler = worker->scheduler;
+    unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
+    unsigned first = (unsigned)(random_next(worker) % n);
+    struct inject_node *spare;
+    struct fiber *fiber = thrum_inject_take(&scheduler->inject, &spare);
+
+    if (fiber) {
+        fiber->node = spare;
+        return fiber;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct worker *victim = worker_at(scheduler, (first + i) % n);
+
+        fiber = steal_from(worker, victim);
+        if (fiber)
+            return fiber;
+        look(victim, round);
+        if (thrum_deque_empty(&victim->deque))
+            continue;
+        if (revoke)
+            thrum_deque_revoke(&victim->deque);
+        else
+            thrum_deque_ask(&victim->deque);
+    }
+    return NULL;
+}
+
+/* Is there anything for anybody? */
+static bool work_in_sight(struct scheduler *scheduler)
+{
+    unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
+    struct round round = {false, false};
+
+    for (unsigned i = 0; i < n; i++)
+        look(worker_at(scheduler, i), &round);
+    return round.private_work || round.shared_work || !thrum_inject_empty(&scheduler->inject);
+}
+
+static bool must_leave(struct worker *worker)
+{
+    return load_acquire(&worker->retiring) != 0; /* EDGE sched.leave */
+}
+
+static void pause_between(const struct scheduler *scheduler)
+{
+    if (scheduler->oversubscribed) {
+        sched_yield();
+        return;
+    }
+    for (unsigned i = 0; i < PAUSES; i++)
+        cpu_pause();
+}
+
+/* Steals until SPIN_NS have passed with nothing in sight. */
+static struct fiber *spin(struct worker *worker)
+{
+    int64_t begin = thrum_clock_now();
+    int64_t empty_since = begin;
+    int64_t asked_since = begin;
+
+    while (!must_leave(worker)) {
+        int64_t now = thrum_clock_now();
+        struct round round = {false, false};
+        bool revoke = now - asked_since > REVOKE_NS;
+        struct fiber *fiber = steal_round(worker, revoke, &round);
+
+        if (fiber)
+            return fiber;
+        if (!round.private_work || revoke)
+            asked_since = now;
+        if (round.private_work || round.shared_work)
+            empty_since = now;
+        else if (now - empty_since > SPIN_NS || worker->scheduler->oversubscribed)
+            return NULL;
+        pause_between(worker->scheduler);
+    }
+    return NULL;
+}
+
+/* ---- sleeping ------------------------------------------------------------------------------ */
+
+static bool notified(struct worker *worker)
+{
+    return load_acquire(&worker->notified) != NOTIFY_NONE; /* EDGE sched.notify */
+}
+
+static bool become_poller(struct worker *worker)
+{
+    uint32_t none = 0;
+
+    return cas_acq_rel(&worker->scheduler->poller, &none, worker->index + 1);
+}
+
+/* Waits in the poller until notified or until somebody wakes the poller. */
+static void park_polling(struct worker *worker)
+{
+    struct scheduler *scheduler = worker->scheduler;
+
+    fence_seq(); /* EDGE sched.poller */
+    while (!notified(worker))
+        thrum_poll_wait(&scheduler->poll, -1);
+    store_release(&scheduler->poller, 0);
+}
+
+static void park(struct worker *worker)
+{
+    if (become_poller(worker))
+        park_polling(worker);
+    else
+        while (!notified(worker))
+            thrum_futex_wait(&worker->notified, NOTIFY_NONE, -1);
+    store_relaxed(&worker->notified, NOTIFY_NONE); /* relaxed: one notification for each claim */
+}
+
+void thrum_worker_call(struct worker *worker)
+{
+    exchange_seq(&worker->notified, NOTIFY_RUN); /* EDGE sched.notify, sched.poller */
+    if (load_acquire(&worker->scheduler->poller) == worker->index + 1)
+        thrum_poll_wake(&worker->scheduler->poll);
+    else
+        thrum_futex_wake(&worker->notified, 1);
+}
+
+void thrum_notify(struct scheduler *scheduler)
+{
+    int sleeper = thrum_idle_claim(&scheduler->idle);
+
+    if (UNLIKELY(sleeper >= 0))
+        thrum_worker_call(worker_at(scheduler, (unsigned)sleeper));
+}
+
+void thrum_worker_rests(struct scheduler *scheduler)
+{
+    add_release(&scheduler->busy, (uint32_t)-1); /* a counter; the clock reads it */
+}
+
+void thrum_worker_stirs(struct scheduler *scheduler)
+{
+    if (add_acquire(&scheduler->busy, 1) == 0) /* the first wakes the clock */
+        thrum_futex_wake(&scheduler->busy, 1);
+}
+
+static void alarm_all(struct scheduler *scheduler)
+{
+    unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
+
+    for (unsigned i = 0; i < n; i++)
+        thrum_deque_alarm(&worker_at(scheduler, i)->deque);
+}
+
+/* Returns as a searcher again. */
+static void sleep_until_called(struct worker *worker)
+{
+    struct scheduler *scheduler = worker->scheduler;
+
+    if (thrum_idle_sleep(&scheduler->idle, worker->index)) {
+        alarm_all(scheduler);
+        fence_heavy(); /* EDGE idle.search */
+        if ((work_in_sight(scheduler) || must_leave(worker)) &&
+            thrum_idle_unsleep(&scheduler->idle, worker->index))
+            return;
+    }
+    thrum_worker_rests(scheduler);
+    park(worker);
+    thrum_worker_stirs(scheduler);
+    /* If we were called but not claimed, our bit is still set, and we do not count yet. */
+    thrum_idle_unsleep(&scheduler->idle, worker->index);
+}
+
+struct fiber *thrum_worker_search(struct worker *worker)
+{
+    struct scheduler *scheduler = worker->scheduler;
+    struct fiber *fiber;
+
+    thrum_idle_search(&scheduler->idle);
+    while ((fiber = spin(worker)) == NULL && !must_leave(worker))
+        sleep_until_called(worker);
+    if (thrum_idle_found(&scheduler->idle)) {
+        fence_light(); /* EDGE idle.search */
+        thrum_notify(scheduler);
+    }
+    return fiber;
+}

@@ -1,0 +1,307 @@
+/*
+ * worker.c - how a worker goes from one fiber to the next.
+ *
+ *     task calls thrum_suspend
+ *       its fiber leaves                 plat/context
+ *     on the worker's loop:
+ *       commit   make the fiber known to its waker
+ *       pick     hand-off, own queues, injection queue, search.c
+ *       enter    the lane becomes that of the next fiber
+ *     the next fiber resumes
+ *
+ * While the loop decides, the worker holds no fiber: a thread stopped here
+ * keeps nobody else's task from running.
+ */
+#include "runtime/sched/worker.h"
+
+#include <errno.h>
+
+#include "runtime/atomic/asymmetric.h"
+#include "runtime/sched/internal.h"
+
+#define INJECT_TURN 61 /* prime, as in Go: no rhythm of a program meets it always */
+#define INJECT_TURN_FULL 2
+#define BUDGET 128
+
+/*
+ * What a thread that runs no tasks has for a lane: every push and pop takes
+ * the slow path, which finds no worker, and no task is current.
+ */
+static struct thrum_lane nobody = {.limit = 0, .floor = (uint64_t)INT64_MAX, .current = &nobody};
+
+__thread struct thrum_lane *thrum_lane_here = &nobody;
+
+NOINLINE struct thrum_lane *thrum_lane_self_slow(void)
+{
+    struct thrum_lane *lane = thrum_lane_here;
+
+    __asm__ __volatile__("" : "+r"(lane) : : "memory");
+    return lane;
+}
+
+struct worker *thrum_worker_self(void)
+{
+    struct thrum_lane *lane = thrum_lane_self();
+
+    return lane == &nobody ? NULL : (struct worker *)(void *)lane;
+}
+
+void thrum_worker_here(struct worker *worker)
+{
+    thrum_lane_here = worker ? &worker->deque.lane : &nobody;
+    __asm__ __volatile__("" : : : "memory");
+}
+
+struct fiber *thrum_fiber_self(void)
+{
+    return thrum_worker_self()->fiber;
+}
+
+/* ---- a task on a fiber of its own --------------------------------------------------------- */
+
+static void retire(void *arg, struct fiber *fiber)
+{
+    struct worker *worker = arg;
+
+    thrum_pool_put(&worker->fibers, &fiber->item);
+}
+
+static void fiber_main(void *arg)
+{
+    struct fiber *fiber = arg;
+
+    for (;;) {
+        fiber->home->verbs->run(fiber->task);
+        thrum_suspend(retire, thrum_worker_self());
+    }
+}
+
+struct fiber *thrum_fiber_for(struct worker *worker, void *task)
+{
+    struct pool_item *item = thrum_pool_get(&worker->fibers);
+    struct fiber *fiber;
+
+    if (item)
+        fiber = container_of(item, struct fiber, item);
+    else
+        fiber = thrum_fiber_new(&worker->source, fiber_main);
+    if (!fiber) {
+        worker->scheduler->verbs->refuse(task, -ENOMEM);
+        return NULL;
+    }
+    fiber->task = task;
+    fiber->current = NULL;
+    fiber->scope = NULL;
+    return fiber;
+}
+
+int thrum_scheduler_start(struct scheduler *scheduler, void *task)
+{
+    struct fiber *fiber = thrum_fiber_new(&scheduler->outside, fiber_main);
+
+    if (!fiber)
+        return -ENOMEM;
+    fiber->task = task;
+    thrum_ready(fiber);
+    return 0;
+}
+
+/* ---- making runnable ----------------------------------------------------------------------- */
+
+static void push(struct worker *worker, struct fiber *fiber)
+{
+    uint64_t bottom = load_relaxed(&worker->deque.lane.bottom); /* relaxed: only we write it */
+
+    store_relaxed(&fiber->stamp, bottom); /* relaxed: a hint, read by this worker */
+    if (LIKELY(ready_push(&worker->ready, fiber)))
+        return;
+    worker->inject_turn = INJECT_TURN_FULL;
+    thrum_inject_push(&worker->scheduler->inject, fiber->node, fiber);
+}
+
+void thrum_ready(struct fiber *fiber)
+{
+    struct worker *worker = thrum_worker_self();
+    struct scheduler *scheduler = fiber->home;
+
+    if (worker && worker->scheduler == scheduler)
+        push(worker, fiber);
+    else
+        thrum_inject_push(&scheduler->inject, fiber->node, fiber);
+    fence_light(); /* EDGE idle.search */
+    thrum_notify(scheduler);
+}
+
+int thrum_worker_pushed(void)
+{
+    struct worker *worker = thrum_worker_self();
+    int err;
+
+    if (!worker)
+        thrum_panic("a task was spawned from a thread that runs no task; use thrum_run first");
+    err = thrum_deque_pushed(&worker->deque);
+    thrum_notify(worker->scheduler); /* thrum_deque_pushed has passed a light fence */
+    return err;
+}
+
+void *thrum_worker_pop(bool *overdue)
+{
+    struct worker *worker = thrum_worker_self();
+
+    if (!worker)
+        thrum_panic("a task was joined from a thread that runs no task");
+    *overdue = load_relaxed(&worker->overdue) != 0; /* relaxed: a request, sent again if lost */
+    return thrum_deque_pop(&worker->deque);
+}
+
+/* ---- who goes on --------------------------------------------------------------------------- */
+
+static struct fiber *from_inject(struct worker *worker)
+{
+    struct inject_node *spare;
+    struct fiber *fiber = thrum_inject_take(&worker->scheduler->inject, &spare);
+
+    if (!fiber) {
+        worker->inject_turn = INJECT_TURN;
+        return NULL;
+    }
+    fiber->node = spare;
+    return fiber;
+}
+
+/*
+ * The oldest of the own ready fibers and the own unstarted tasks. A fiber's
+ * stamp is the deque's bottom when it became ready: tasks below it are older.
+ * Since the top only grows, finitely many tasks go before it, and whatever is
+ * pushed or made ready later goes behind.
+ */
+static struct fiber *from_own(struct worker *worker)
+{
+    for (;;) {
+        uint64_t head;
+        struct fiber *fiber = ready_peek(&worker->ready, &head);
+        uint64_t top = thrum_deque_top(&worker->deque);
+        void *task;
+
+        if (fiber && (int64_t)(top - load_relaxed(&fiber->stamp)) >= 0) { /* relaxed: a hint */
+            if (ready_take(&worker->ready, head))
+                return fiber;
+            continue;
+        }
+        task = thrum_deque_take(&worker->deque);
+        if (task) {
+            fiber = thrum_fiber_for(worker, task);
+            if (fiber)
+                return fiber;
+        } else if (!fiber) {
+            return NULL;
+        } else if (ready_take(&worker->ready, head)) {
+            return fiber;
+        }
+    }
+}
+
+static struct fiber *from_handoff(struct worker *worker)
+{
+    void *task = worker->handoff;
+
+    worker->handoff = NULL;
+    return task ? thrum_fiber_for(worker, task) : NULL;
+}
+
+static struct fiber *pick(struct worker *worker)
+{
+    struct fiber *fiber = NULL;
+
+    store_relaxed(&worker->visits, ++worker->tick); /* relaxed: the clock's hint */
+    if (UNLIKELY(load_relaxed(&worker->overdue) != 0)) /* relaxed: a request */
+        store_relaxed(&worker->overdue, 0);            /* relaxed: here we are */
+    if (UNLIKELY(worker->handoff != NULL))
+        fiber = from_handoff(worker);
+    if (!fiber && UNLIKELY(worker->tick % worker->inject_turn == 0))
+        fiber = from_inject(worker);
+    if (!fiber && LIKELY(load_relaxed(&worker->retiring) == 0)) /* relaxed: checked each time */
+        fiber = from_own(worker);
+    if (!fiber && load_relaxed(&worker->retiring) == 0) /* relaxed: checked each time */
+        fiber = from_inject(worker);
+    if (!fiber)
+        return thrum_worker_search(worker);
+    return fiber;
+}
+
+/* The lane becomes that of `fiber`. */
+static struct context *enter(struct worker *worker, struct fiber *fiber)
+{
+    struct thrum_lane *lane = &worker->deque.lane;
+
+    worker->fiber = fiber;
+    worker->budget = BUDGET;
+    lane->current = fiber->current;
+    lane->scope = fiber->scope;
+    lane->stack_limit = fiber->stack_limit;
+    return &fiber->context;
+}
+
+/* What is coming next will be cold: its stack's top lines. */
+static void prefetch_next(const struct worker *worker)
+{
+    uint64_t head;
+    const char *fiber = ready_peek(&worker->ready, &head);
+
+    if (!fiber)
+        return;
+    __builtin_prefetch(fiber);
+    __builtin_prefetch(fiber - 64);
+    __builtin_prefetch(fiber - 128);
+    __builtin_prefetch(fiber - 192);
+}
+
+struct context *thrum_worker_next(void *arg)
+{
+    struct worker *worker = arg;
+    struct fiber *left = worker->fiber;
+    struct fiber *fiber;
+
+    worker->fiber = NULL;
+    if (left)
+        worker->commit(worker->commit_arg, left);
+    fiber = pick(worker);
+    if (!fiber)
+        return &worker->home;
+    if (!ready_empty(&worker->ready)) {
+        prefetch_next(worker);
+        fence_light(); /* EDGE idle.search */
+        thrum_notify(worker->scheduler);
+    }
+    return enter(worker, fiber);
+}
+
+/* ---- leaving ------------------------------------------------------------------------------- */
+
+void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
+{
+    struct worker *worker = thrum_worker_self();
+    struct fiber *fiber = worker->fiber;
+
+    fiber->current = worker->deque.lane.current;
+    fiber->scope = worker->deque.lane.scope;
+    worker->commit = commit;
+    worker->commit_arg = arg;
+    thrum_context_leave(&fiber->context, &worker->loop, thrum_worker_next, worker);
+}
+
+void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left), void *arg)
+{
+    thrum_worker_self()->handoff = task;
+    thrum_suspend(commit, arg);
+}
+
+static void requeue(void *arg, struct fiber *left)
+{
+    push(arg, left);
+}
+
+void thrum_give_way(void)
+{
+    thrum_suspend(requeue, thrum_worker_self());
+}

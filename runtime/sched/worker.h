@@ -1,0 +1,115 @@
+/*
+ * worker.h - the threads that run tasks, and what they share.
+ *
+ * The scheduler moves fibers and unstarted tasks; what a task is, it is told
+ * by two functions. Two doors lead in: thrum_ready makes a fiber runnable,
+ * thrum_lane_push (and thrum_worker_pushed behind it) an unstarted task. One
+ * leads out: thrum_suspend.
+ *
+ * README.md has the walk of a worker and the proof that no wake-up is lost.
+ */
+#ifndef THRUM_SCHED_WORKER_H
+#define THRUM_SCHED_WORKER_H
+
+#include <pthread.h>
+
+#include "runtime/plat/poll.h"
+#include "runtime/sched/fiber.h"
+#include "runtime/sched/ready.h"
+#include "runtime/work/deque.h"
+#include "runtime/work/idle.h"
+
+/* What the layer above does with an unstarted task that came out of a deque. */
+struct task_verbs {
+    void (*run)(void *task);             /* on a fiber; returns when the task has ended */
+    void (*refuse)(void *task, int err); /* it cannot be run: no memory for a fiber */
+};
+
+struct worker {
+    struct deque deque; /* first, and the lane first in it */
+    struct ready_queue ready;
+
+    struct scheduler *scheduler __attribute__((aligned(CACHE_LINE))); /* constant */
+    struct fiber *fiber;                                              /* owner: runs now */
+    void (*commit)(void *arg, struct fiber *left); /* owner: for the fiber that left */
+    void *commit_arg;
+    void *handoff;         /* owner: unstarted task to run next */
+    uint64_t random;       /* owner */
+    uint32_t tick;         /* owner: picks made */
+    uint32_t inject_turn;  /* owner: picks between two looks at the injection queue */
+    uint32_t budget;       /* owner: ready objects that may be passed without a yield */
+    unsigned index;        /* constant */
+    struct pool_cache fibers;
+    struct fiber_source source;
+    struct context loop; /* where decisions are made; its stack holds nothing between them */
+    struct context home; /* the thread's own flow */
+    pthread_t thread;
+    bool started; /* controller: the thread exists and must be joined */
+
+    uint32_t notified __attribute__((aligned(CACHE_LINE))); /* atomic, futex: NOTIFY_* */
+    uint32_t retiring;                                      /* atomic: leave when idle */
+    uint32_t visits;  /* atomic, written by the owner: counts picks, for the clock */
+    uint32_t overdue; /* atomic: the clock wants an inline join to give way */
+};
+
+struct scheduler {
+    struct idle idle;
+    struct inject inject;
+    struct pool_store fibers;
+    const struct task_verbs *verbs; /* constant */
+    size_t stack_bytes;             /* constant */
+    struct poll poll;
+    unsigned workers_max;           /* constant */
+    bool oversubscribed;            /* more workers than CPUs: do not spin */
+    uint32_t known;                 /* atomic: workers[0, known) exist */
+    uint32_t busy __attribute__((aligned(CACHE_LINE))); /* atomic, futex: workers that do not sleep */
+    uint32_t poller;                /* atomic: index + 1 of the worker that polls */
+    uint64_t workers[IDLE_WORKERS_MAX]; /* atomic: struct worker *, type-stable */
+    struct fiber_source outside;    /* controller: root fibers, the queue's first node */
+    struct stack_arena loops;       /* controller: the workers' loop stacks */
+    pthread_t clock_thread;
+    bool clock_started;
+    uint32_t clock_stop; /* atomic */
+};
+
+int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *verbs,
+                         unsigned workers_max, size_t stack_bytes);
+/* Stops and joins all threads; nothing may be ready or running. */
+void thrum_scheduler_fini(struct scheduler *scheduler);
+
+/* Controller. Have n workers, at least 1. -errno: as many as could be had. */
+int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n);
+
+/* Controller. Run a task on a fiber of its own, from outside. 0 or -ENOMEM. */
+int thrum_scheduler_start(struct scheduler *scheduler, void *task);
+
+/* The calling thread's worker; NULL: it is none. Ask again after every suspension. */
+struct worker *thrum_worker_self(void);
+
+/* The calling task's fiber. */
+struct fiber *thrum_fiber_self(void);
+
+/* Any thread. The fiber can run. */
+void thrum_ready(struct fiber *fiber);
+
+/* Any thread, after it published work and passed a light fence. */
+void thrum_notify(struct scheduler *scheduler);
+
+/*
+ * The calling fiber leaves. When its registers are saved, commit(arg, fiber)
+ * runs on the worker's loop and makes it known to who will call thrum_ready.
+ */
+void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg);
+
+/* As thrum_suspend; the worker starts `task` next, on a fiber of its own. */
+void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left), void *arg);
+
+/* The calling fiber goes behind all that is ready and all unstarted tasks here. */
+void thrum_give_way(void);
+
+/* Slow paths of push and pop: attention was asked for. */
+int thrum_worker_pushed(void);
+/* *overdue: the inline joins have had their time; give way before the next. */
+void *thrum_worker_pop(bool *overdue);
+
+#endif
