@@ -546,8 +546,11 @@ static bool parse_workers(const char *text, int *workers)
     size_t digits = text ? strspn(text, "0123456789") : 0;
     long number = digits ? strtol(text, NULL, 10) : 0;
 
-    if (number < 1 || number > INT_MAX || text[digits] != '\0')
-        return refuse("--workers", "wants a whole number from 1");
+    if (number < 1 || number > THRUM_WORKERS_MAX || text[digits] != '\0') {
+        fprintf(stderr, "treehash: --workers wants a number from 1 to %d; see treehash --help\n",
+                THRUM_WORKERS_MAX);
+        return false;
+    }
     *workers = (int)number;
     return true;
 }

@@ -205,13 +205,13 @@ wait "$mover" 2>/dev/null
 
 # ---- Arguments ----------------------------------------------------------------------------
 
-for number in 0 -1 x 2x '' 99999999999999999999; do
+for number in 0 -1 x 2x '' 1025 99999999999999999999; do
     run 2 --workers "$number" tree
-    says 'treehash: --workers: wants a whole number from 1; see treehash --help'
+    says 'treehash: --workers wants a number from 1 to 1024; see treehash --help'
     run 2 "--workers=$number" tree
 done
 run 2 tree --workers
-says 'treehash: --workers: wants a whole number from 1; see treehash --help'
+says 'treehash: --workers wants a number from 1 to 1024; see treehash --help'
 run 2 tree --no-such
 says 'treehash: --no-such: no such option; see treehash --help'
 [ -s "$out" ] && fail "bad arguments: hashed all the same"
