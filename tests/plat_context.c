@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomic/verbs.h"
+#include "runtime/atomic/verbs.h"
 #include "check.h"
-#include "plat/clock.h"
-#include "plat/context.h"
+#include "runtime/plat/clock.h"
+#include "runtime/plat/context.h"
 
 enum { STACK_BYTES = 128 << 10 };
 

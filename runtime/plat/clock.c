@@ -1,7 +1,7 @@
 /*
  * clock.c - the monotonic clock of the kernel, which keeps what clock.h says.
  */
-#include "plat/clock.h"
+#include "runtime/plat/clock.h"
 
 #include <time.h>
 

@@ -6,7 +6,7 @@
  * which runs next() as the loop and becomes the flow only after next() has
  * returned, so that every function is entered and left by the same flow.
  */
-#include "plat/context.h"
+#include "runtime/plat/context.h"
 
 /* Lies at the top of a watched flow's stack until the flow starts. */
 struct start {

@@ -29,7 +29,7 @@
 #ifndef THRUM_PLAT_CONTEXT_H
 #define THRUM_PLAT_CONTEXT_H
 
-#include "plat/sanitizer.h"
+#include "runtime/plat/sanitizer.h"
 
 /* Who holds a flow while it is saved. The first field is known to assembly. */
 struct context {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "plat/context.h"
+#include "runtime/plat/context.h"
 
 /* At the top of a loop's stack; a loop's sp is its address. */
 struct loop {

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "atomic/verbs.h"
+#include "runtime/atomic/verbs.h"
 
 static inline bool fault_due(uint32_t *countdown)
 {

@@ -1,7 +1,7 @@
 /*
  * futex.c - the system call behind futex.h.
  */
-#include "plat/futex.h"
+#include "runtime/plat/futex.h"
 
 #include <errno.h>
 #include <linux/futex.h>

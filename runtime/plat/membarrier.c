@@ -2,7 +2,7 @@
  * membarrier.c - membarrier(2), private and expedited.
  */
 #define _GNU_SOURCE
-#include "plat/membarrier.h"
+#include "runtime/plat/membarrier.h"
 
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/base.h"
+#include "runtime/base/base.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool available;

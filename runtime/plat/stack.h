@@ -15,7 +15,8 @@
  *                         what leaves enough for everybody else (-ENOMEM).
  *
  * After mlockall() the kernel refuses the first kind; such stacks get the
- * second. There is no stack without a guard.
+ * second. THRUM_STACK_GUARD=mprotect in the environment asks for the second.
+ * There is no stack without a guard.
  */
 #ifndef THRUM_PLAT_STACK_H
 #define THRUM_PLAT_STACK_H
@@ -71,10 +72,7 @@ enum stack_guard thrum_stack_guard_kind(void);
  */
 bool thrum_stack_guard_at(const void *address, size_t *stack_bytes);
 
-/* For tests: see fault.h. Counts every call of thrum_stack_new that may fail. */
+/* For tests: see fault.h. Counts every step of thrum_stack_new that may fail. */
 extern uint32_t thrum_stack_fail_after;
-
-/* For tests, before the first use: take this kind, not the best one. */
-void thrum_stack_force_guard(enum stack_guard kind);
 
 #endif
