@@ -1,0 +1,27 @@
+"""How a test is declared: thrum_test(name), with NAME.c beside the BUILD file."""
+
+load("//tools:flags.bzl", "COPTS", "DEFINES", "LINKOPTS")
+
+def thrum_test(name, srcs = None, deps = [], copts = [], defines = [], size = "small", **kwargs):
+    """A program of TESTs (check.h) that may use the runtime's own headers.
+
+    Args:
+      name: of the test, and of its source unless srcs says otherwise.
+      srcs: its sources.
+      deps: libraries besides the harness and the runtime.
+      copts: compiler flags besides the common ones.
+      defines: preprocessor definitions for this test alone.
+      size: small, a minute; medium, five; large, fifteen.
+      **kwargs: as for cc_test. The tag "campaign" keeps it out of //...
+    """
+    native.cc_test(
+        name = name,
+        size = size,
+        srcs = srcs or [name + ".c"],
+        copts = COPTS + copts,
+        linkopts = LINKOPTS,
+        linkstatic = True,
+        local_defines = DEFINES + defines,
+        deps = ["//tests:check", "//:internal"] + deps,
+        **kwargs
+    )
