@@ -143,6 +143,8 @@ TEST(the_limit_of_mappings_is_an_ordinary_error)
     uint64_t made = 0;
     int err;
 
+    if (sanitizer_valgrind_runs())
+        SKIP("valgrind cannot follow so many mappings");
     use_mprotect();
     thrum_stack_arena_init(&arena, 4096);
     while (!(err = thrum_stack_new(&arena, &stack, &number)))

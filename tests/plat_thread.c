@@ -248,12 +248,14 @@ TEST(a_signal_ends_a_sleep_with_nothing_ready)
 
 TEST(a_poll_without_descriptors_left_leaves_nothing_open)
 {
-    struct rlimit few = {64, 64};
+    struct rlimit few;
     struct poll poll;
     int fds[64];
     int count = 0;
     int last;
 
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &few), 0);
+    few.rlim_cur = 64;
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
     while (count < 64 && (fds[count] = dup(STDERR_FILENO)) >= 0)
         count++;

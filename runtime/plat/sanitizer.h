@@ -9,6 +9,7 @@
 #ifndef THRUM_PLAT_SANITIZER_H
 #define THRUM_PLAT_SANITIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -78,6 +79,16 @@ static inline void sanitizer_valgrind_deregister(unsigned stack)
     VALGRIND_STACK_DEREGISTER(stack);
 #else
     (void)stack;
+#endif
+}
+
+/* For tests that ask for more than valgrind can follow. */
+static inline bool sanitizer_valgrind_runs(void)
+{
+#ifdef SANITIZER_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
 #endif
 }
 
