@@ -86,7 +86,7 @@ static void worker_free(struct worker *worker)
 static int worker_start(struct scheduler *scheduler, unsigned index)
 {
     struct worker *worker;
-    char name[16];
+    char name[24];
     int err = 0;
 
     if (index >= load_relaxed(&scheduler->known)) /* relaxed: only the controller writes it */
@@ -117,7 +117,7 @@ static void worker_join(struct worker *worker)
     worker->started = false;
 }
 
-static unsigned started(const struct scheduler *scheduler)
+unsigned thrum_scheduler_size(const struct scheduler *scheduler)
 {
     unsigned known = load_relaxed(&scheduler->known); /* relaxed: only the controller writes it */
     unsigned n = 0;
@@ -129,7 +129,7 @@ static unsigned started(const struct scheduler *scheduler)
 
 int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n)
 {
-    unsigned have = started(scheduler);
+    unsigned have = thrum_scheduler_size(scheduler);
     int err = 0;
 
     scheduler->oversubscribed = (int)n > thrum_cpus_available();

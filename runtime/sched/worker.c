@@ -305,3 +305,11 @@ void thrum_give_way(void)
 {
     thrum_suspend(requeue, thrum_worker_self());
 }
+
+void thrum_spend(void)
+{
+    struct worker *worker = thrum_worker_self();
+
+    if (--worker->budget == 0)
+        thrum_give_way();
+}

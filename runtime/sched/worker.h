@@ -40,6 +40,7 @@ struct worker {
     uint32_t budget;       /* owner: ready objects that may be passed without a yield */
     unsigned index;        /* constant */
     struct pool_cache fibers;
+    struct pool_cache tasks; /* for the layer above */
     struct fiber_source source;
     struct context loop; /* where decisions are made; its stack holds nothing between them */
     struct context home; /* the thread's own flow */
@@ -80,6 +81,9 @@ void thrum_scheduler_fini(struct scheduler *scheduler);
 /* Controller. Have n workers, at least 1. -errno: as many as could be had. */
 int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n);
 
+/* Controller. How many workers there are. */
+unsigned thrum_scheduler_size(const struct scheduler *scheduler);
+
 /* Controller. Run a task on a fiber of its own, from outside. 0 or -ENOMEM. */
 int thrum_scheduler_start(struct scheduler *scheduler, void *task);
 
@@ -106,6 +110,12 @@ void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left)
 
 /* The calling fiber goes behind all that is ready and all unstarted tasks here. */
 void thrum_give_way(void);
+
+/*
+ * The calling task passed a ready object without waiting: one unit of its
+ * budget. It gives way when the budget is used up, so that nobody starves.
+ */
+void thrum_spend(void);
 
 /* Slow paths of push and pop: attention was asked for. */
 int thrum_worker_pushed(void);

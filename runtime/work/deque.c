@@ -61,7 +61,7 @@
 #include <errno.h>
 
 #include "runtime/atomic/asymmetric.h"
-#include "runtime/base/memory.h"
+#include "runtime/plat/memory.h"
 
 #define FLOOR_POISON ((uint64_t)INT64_MAX)
 #define LIMIT_POISON ((uint64_t)0)

@@ -1,0 +1,43 @@
+/* status.c - names and sentences of status codes. */
+#include <thrum/types.h>
+
+#include <string.h>
+
+static const struct {
+    int status;
+    const char *name;
+    const char *text;
+} own[] = {
+    {THRUM_EGROUP, "THRUM_EGROUP", "a task of the group failed"},
+    {THRUM_ESTATE, "THRUM_ESTATE", "not possible in this state of the object's life"},
+    {THRUM_ENESTED, "THRUM_ENESTED",
+     "a runtime cannot be started, changed or closed from inside a task"},
+    {THRUM_ELAYOUT, "THRUM_ELAYOUT",
+     "the program was compiled with headers of another version than the library's"},
+};
+
+const char *thrum_errname(int status)
+{
+    const char *name;
+
+    if (status >= 0)
+        return "OK";
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (own[i].status == status)
+            return own[i].name;
+    name = strerrorname_np(-status);
+    return name ? name : "unknown status";
+}
+
+const char *thrum_strerror(int status)
+{
+    const char *text;
+
+    if (status >= 0)
+        return "success";
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (own[i].status == status)
+            return own[i].text;
+    text = strerrordesc_np(-status);
+    return text ? text : "unknown status";
+}

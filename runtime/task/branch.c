@@ -1,0 +1,74 @@
+/*
+ * branch.c - the slow paths of fork and join.
+ *
+ * A branch's state word: 0 pending, a fiber that waits, or, once it has ended,
+ * DONE with the status in the upper half. Whoever finds the other there acts:
+ * the end wakes the fiber, the fiber does not go to sleep.
+ *
+ * Edges
+ *   branch.ended   end -> join      what the branch did
+ *   branch.waits   commit -> end    the fiber's registers are in memory
+ */
+#include "runtime/task/task.h"
+
+#define DONE ((uint64_t)1)
+
+static uint64_t done_with(int status)
+{
+    return (uint64_t)(uint32_t)status << 32 | DONE;
+}
+
+static int status_of(uint64_t state)
+{
+    return (int)(uint32_t)(state >> 32);
+}
+
+void thrum_branch_end(struct thrum_branch *branch, int status)
+{
+    uint64_t seen = exchange_acq_rel(&branch->state, done_with(status));
+    /* EDGE branch.ended, branch.waits; *branch may be gone from here on */
+
+    if (seen)
+        thrum_ready(pointer_of(seen));
+}
+
+static void commit(void *arg, struct fiber *left)
+{
+    struct thrum_branch *branch = arg;
+    uint64_t pending = 0;
+
+    if (!cas_acq_rel(&branch->state, &pending, word_of(left))) /* EDGE branch.waits */
+        thrum_ready(left);                                     /* it has ended meanwhile */
+}
+
+void thrum_branch_left_open(const thrum_branch *branch)
+{
+    (void)branch;
+    thrum_panic("a branch ended and left a group open; every thrum_group_open needs its "
+                "thrum_group_close on every path");
+}
+
+int thrum_fork_slow(thrum_branch *branch)
+{
+    (void)branch;
+    return thrum_worker_pushed();
+}
+
+bool thrum_join_slow(thrum_branch *branch, void *popped, int *status)
+{
+    bool short_stack = popped == branch;
+
+    popped = thrum_pop_politely(short_stack ? thrum_lane_pop(thrum_lane_self()) : popped);
+    if (popped == branch && !short_stack)
+        return true;
+    if (popped == branch) {
+        thrum_suspend_for(branch, commit, branch);
+    } else {
+        if (popped)
+            thrum_unpop(popped);
+        if (!(load_acquire(&branch->state) & DONE)) /* EDGE branch.ended */
+            thrum_suspend(commit, branch);
+    }
+    *status = status_of(load_acquire(&branch->state)); /* EDGE branch.ended */
+    return false;
+}

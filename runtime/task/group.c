@@ -1,0 +1,288 @@
+/*
+ * group.c - the slow paths of groups: everything but the spawn that finds
+ * room and the join that finds the child unstolen.
+ *
+ * Who is left is counted in two parts. The owner knows its own children: the
+ * list from `last` on, and the number `spawned` of its tasks. A child that a
+ * join runs inline leaves that part without an atomic operation. One that ran
+ * elsewhere is subtracted from `remote`; one that another task of the group
+ * spawned is added there. `remote` starts at a large base, so that it cannot
+ * become 0 while the owner does not wait. An owner that has to wait gives up
+ * its own part in one addition:
+ *
+ *     remote = base - ended elsewhere + spawned by others
+ *     waits:   remote += own part - base       the owner's fiber has left its stack
+ *
+ * Whoever brings remote to 0 wakes the owner; nobody else touches the group
+ * after his subtraction.
+ *
+ * Edges
+ *   group.ended   thrum_group_ended -> close   what the task did
+ *   group.waits   commit -> thrum_group_ended  the waiter
+ */
+#include <errno.h>
+
+#include "runtime/task/task.h"
+
+#define REMOTE_BASE THRUM_GROUP_REMOTE_NONE
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+void thrum_group_ended(struct thrum_group *group)
+{
+    if (add_acq_rel(&group->remote, (uint64_t)-1) == 1) /* EDGE group.ended, group.waits */
+        thrum_ready(pointer_of(group->waiter));
+}
+
+void thrum_group_fail(thrum_group *group, const thrum_child *child, int status)
+{
+    const char *name = "";
+
+    if (kind_of(child) == KIND_TASK)
+        name = container_of(child, const struct thrum_task, child)->name;
+    thrum_error_add(&group->failures, status, name);
+}
+
+void thrum_group_left_open(const thrum_group *group)
+{
+    thrum_panic("a task ended and left a group open%s%s; every thrum_group_open needs its "
+                "thrum_group_close on every path",
+                group && group->name ? ": " : "", group && group->name ? group->name : "");
+}
+
+static void wait_commit(void *arg, struct fiber *left)
+{
+    struct thrum_group *group = arg;
+    uint64_t own = group->spawned;
+
+    group->waiter = word_of(left);
+    if (add_acq_rel(&group->remote, own - REMOTE_BASE) == REMOTE_BASE - own)
+        thrum_ready(left); /* EDGE group.ended, group.waits: all had ended meanwhile */
+}
+
+/* Wait for all that is left; `next`, unless NULL, is one of them and starts at once. */
+static void wait_for_all(struct thrum_group *group, void *next)
+{
+    if (next)
+        thrum_suspend_for(next, wait_commit, group);
+    else if (load_acquire(&group->remote) != REMOTE_BASE - group->spawned) /* EDGE group.ended */
+        thrum_suspend(wait_commit, group);
+    group->spawned = 0;
+    group->remote = REMOTE_BASE;
+}
+
+/* From here on the listed children are no more than a number. */
+static void count_listed(struct thrum_group *group)
+{
+    for (thrum_child *child = group->last; child; child = child->next)
+        group->spawned++;
+    group->last = NULL;
+}
+
+/* ---- joins ----------------------------------------------------------------------------------- */
+
+void thrum_unpop(void *task)
+{
+    if (!thrum_lane_push(thrum_lane_self(), task))
+        (void)thrum_worker_pushed(); /* there is room: it was there before */
+}
+
+void *thrum_pop_politely(void *popped)
+{
+    bool overdue = false;
+
+    if (popped)
+        return popped;
+    popped = thrum_worker_pop(&overdue);
+    while (popped && overdue) {
+        thrum_unpop(popped);
+        thrum_give_way();
+        overdue = false;
+        popped = thrum_lane_pop(thrum_lane_self());
+        if (!popped)
+            popped = thrum_worker_pop(&overdue);
+    }
+    return popped;
+}
+
+/* The owner runs one of the group's tasks inline. */
+static void run_task_here(struct thrum_group *group, struct thrum_child *child)
+{
+    struct thrum_task *task = container_of(child, struct thrum_task, child);
+    struct thrum_lane *lane = thrum_lane_self();
+    int status;
+
+    group->spawned--;
+    lane->current = child;
+    status = child->fn(child->arg);
+    lane = thrum_lane_self();
+    if (UNLIKELY(lane->scope != group))
+        thrum_group_left_open(lane->scope);
+    lane->current = group->owner;
+    if (UNLIKELY(status < 0))
+        thrum_group_fail(group, child, status);
+    thrum_task_end(task, status);
+}
+
+static bool is_task_of(const struct thrum_child *child, const struct thrum_group *group)
+{
+    return child->owner == (word_of(group) | KIND_TASK);
+}
+
+static bool stack_is_short(void)
+{
+    return thrum_stack_pointer() <= thrum_lane_self()->stack_limit;
+}
+
+/*
+ * Pops and runs the group's tasks until the next child in the list (which may
+ * be none) is at the bottom, and returns it; NULL: the rest is elsewhere.
+ */
+static struct thrum_child *next_inline(struct thrum_group *group, void *popped)
+{
+    for (;;) {
+        struct thrum_child *child = thrum_pop_politely(popped);
+
+        if (child && child == group->last)
+            return child;
+        if (!child || !is_task_of(child, group)) {
+            if (child)
+                thrum_unpop(child);
+            return NULL;
+        }
+        if (stack_is_short()) {
+            thrum_unpop(child);
+            return NULL;
+        }
+        run_task_here(group, child);
+        if (!group->last && group->spawned == 0)
+            return NULL;
+        popped = thrum_lane_pop(thrum_lane_self());
+    }
+}
+
+/* Too little stack to run a child here: it gets a fiber, and the owner waits. */
+static void wait_on_short_stack(struct thrum_group *group)
+{
+    struct thrum_child *child = thrum_pop_politely(thrum_lane_pop(thrum_lane_self()));
+
+    if (child && child != group->last) {
+        thrum_unpop(child);
+        child = NULL;
+    }
+    count_listed(group);
+    wait_for_all(group, child);
+}
+
+thrum_child *thrum_group_join_slow(thrum_group *group, void *popped)
+{
+    struct thrum_child *child = NULL;
+
+    if (popped == group) {
+        wait_on_short_stack(group);
+        return NULL;
+    }
+    child = next_inline(group, popped);
+    if (!child)
+        count_listed(group);
+    return child;
+}
+
+static void check_close(const struct thrum_group *group)
+{
+    const struct thrum_lane *lane = thrum_lane_self();
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_group_close was called outside a task");
+    if (!group->owner)
+        thrum_panic("thrum_group_close was called on a group that is not open; close it once");
+    if (group->owner != lane->current)
+        thrum_panic("thrum_group_close was called by a task that did not open the group");
+    if (lane->scope != group)
+        thrum_panic("thrum_group_close was called while a group opened later is still open; "
+                    "close groups in reverse order of opening");
+}
+
+static int collect(struct thrum_group *group, int status, struct thrum_error **errors)
+{
+    uint64_t failures = load_acquire(&group->failures);
+
+    if (errors)
+        *errors = NULL;
+    if (!failures)
+        return status;
+    group->failures = 0;
+    if (status >= 0 && errors) {
+        *errors = thrum_error_of(failures, group->name);
+    } else {
+        thrum_error_free(thrum_error_of(failures, NULL));
+    }
+    return status < 0 ? status : THRUM_EGROUP;
+}
+
+int thrum_group_close_slow(thrum_group *group, int status, thrum_error **errors)
+{
+    struct thrum_child *child;
+
+    check_close(group);
+    while (group->last || group->spawned) { /* only tasks are left, or the fast path gave up */
+        if (stack_is_short() || !(child = next_inline(group, thrum_lane_pop(thrum_lane_self()))))
+            break;
+        group->last = child->next;
+        thrum_group_run_here(group, child);
+    }
+    count_listed(group);
+    wait_for_all(group, NULL);
+    thrum_lane_self()->scope = group->outer;
+    group->owner = NULL;
+    return collect(group, status, errors);
+}
+
+/* ---- opening and spawning -------------------------------------------------------------------- */
+
+int thrum_group_open_slow(thrum_group *group, const thrum_group_options *options)
+{
+    if (!thrum_worker_self())
+        thrum_panic("thrum_group_open was called outside a task; start one with thrum_run");
+    if (options) {
+        if (options->size != sizeof *options || options->unused != 0)
+            return -EINVAL;
+        group->name = options->name;
+    }
+    thrum_lane_self()->scope = group;
+    return 0;
+}
+
+void thrum_group_check_spawn(const struct thrum_group *group)
+{
+    if (!thrum_worker_self())
+        thrum_panic("a task was spawned from a thread that runs no task; start one with thrum_run");
+    if (!group->owner)
+        thrum_panic("a task was spawned into a group that is not open");
+}
+
+int thrum_group_spawn_slow(thrum_group *group, thrum_child *child)
+{
+    int err;
+
+    thrum_group_check_spawn(group);
+    if (!child)
+        thrum_panic("thrum_group_spawn_child was called by a task that did not open the group; "
+                    "use thrum_group_spawn there");
+    err = thrum_worker_pushed();
+    if (err)
+        group->last = child->next;
+    return err;
+}
+
+int thrum_group_spawn_n(thrum_group *group, thrum_child *children, size_t n, thrum_fn fn,
+                        void *base, size_t stride)
+{
+    for (size_t i = 0; i < n; i++) {
+        int err = thrum_group_spawn_child(group, &children[i], fn, (char *)base + i * stride);
+
+        if (err)
+            return err;
+    }
+    return 0;
+}

@@ -1,0 +1,441 @@
+/*
+ * bench - small workloads, one line each, for comparing Thrum with other
+ * runtimes.
+ *
+ *     bench WORKLOAD N WORKERS [K]
+ *
+ * prints
+ *
+ *     workload  peer  workers  n  seconds  ns_per_op  peak_rss_kib  check
+ *
+ * separated by tabs. `seconds` is wall time inside the started runtime;
+ * `check` is the computed result.
+ *
+ *   fib N W        naive fib(N), a group and a task per two calls
+ *   fib N W pair   the same with fork and join (peer thrum-pair)
+ *   nqueens N W    all solutions, a child per placed queen
+ *   skynet N W     10-ary tree of children with N leaves
+ *   flat N W       one parent spawns N children, one spawn each, and joins them
+ *   flat N W slab  the same with tasks in the runtime's memory (peer thrum-slab)
+ *   yield N W K    N tasks yield K times each
+ *   blocked N W    N tasks wait for one event; peak memory and mappings
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <thrum/thrum.h>
+
+struct job {
+    long n;
+    long k;
+    const char *variant;
+    double seconds;
+    double ops;
+    unsigned long long check;
+};
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* A line of /proc/self/status, in KiB. */
+static long status_kib(const char *key)
+{
+    char line[256];
+    long value = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    if (!file)
+        return -1;
+    while (fgets(line, sizeof line, file))
+        if (strncmp(line, key, strlen(key)) == 0)
+            value = strtol(line + strlen(key) + 1, NULL, 10);
+    fclose(file);
+    return value;
+}
+
+static void die_if(int status)
+{
+    if (status >= 0)
+        return;
+    fprintf(stderr, "bench: %s\n", thrum_strerror(status));
+    exit(1);
+}
+
+/* ---- fib --------------------------------------------------------------------------------- */
+
+struct fib {
+    long n;
+    long result;
+};
+
+static int fib_group(void *arg)
+{
+    struct fib *self = arg;
+    struct fib left = {self->n - 1, 0}, right = {self->n - 2, 0};
+    thrum_group group;
+    thrum_child child;
+    int status;
+
+    if (self->n < 2) {
+        self->result = self->n;
+        return 0;
+    }
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    status = thrum_group_spawn_child(&group, &child, fib_group, &left);
+    if (!status)
+        status = fib_group(&right);
+    status = thrum_group_close(&group, status, NULL);
+    self->result = left.result + right.result;
+    return status;
+}
+
+static int fib_pair(void *arg)
+{
+    struct fib *self = arg;
+    struct fib left = {self->n - 1, 0}, right = {self->n - 2, 0};
+    thrum_branch branch;
+    int status;
+
+    if (self->n < 2) {
+        self->result = self->n;
+        return 0;
+    }
+    status = thrum_fork(&branch, fib_pair, &left);
+    if (status)
+        return status;
+    status = fib_pair(&right);
+    status = thrum_join_first(status, thrum_join(&branch, fib_pair, &left));
+    self->result = left.result + right.result;
+    return status;
+}
+
+static int fib(void *arg)
+{
+    struct job *job = arg;
+    struct fib fib = {job->n, 0};
+    double a = 1, b = 1, begin;
+    int status;
+
+    for (long i = 0; i < job->n; i++) {
+        double c = a + b;
+
+        a = b;
+        b = c;
+    }
+    job->ops = 2 * a - 1; /* calls; half of them are spawned */
+    begin = now();
+    status = strcmp(job->variant, "pair") == 0 ? fib_pair(&fib) : fib_group(&fib);
+    job->seconds = now() - begin;
+    job->check = (unsigned long long)fib.result;
+    return status;
+}
+
+/* ---- nqueens ----------------------------------------------------------------------------- */
+
+struct queens {
+    thrum_child child;
+    uint32_t all, columns, left, right;
+    long result;
+};
+
+static int queens(void *arg)
+{
+    struct queens *self = arg;
+    struct queens next[16];
+    thrum_group group;
+    int n = 0, status;
+
+    if (self->columns == self->all) {
+        self->result = 1;
+        return 0;
+    }
+    self->result = 0;
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    for (uint32_t free = self->all & ~(self->columns | self->left | self->right); free && !status;
+         free &= free - 1) {
+        uint32_t bit = free & -free;
+        struct queens *sub = &next[n++];
+
+        sub->all = self->all;
+        sub->columns = self->columns | bit;
+        sub->left = (self->left | bit) << 1;
+        sub->right = (self->right | bit) >> 1;
+        status = thrum_group_spawn_child(&group, &sub->child, queens, sub);
+    }
+    status = thrum_group_close(&group, status, NULL);
+    while (n > 0)
+        self->result += next[--n].result;
+    return status;
+}
+
+static int nqueens(void *arg)
+{
+    static const double placed[] = {0,    1,    2,     5,      16,     53,     152,
+                                    551,  2056, 8393,  35538,  166925, 856188, 4674889};
+    struct job *job = arg;
+    struct queens root = {.all = ((uint32_t)1 << job->n) - 1};
+    double begin = now();
+    int status = queens(&root);
+
+    job->seconds = now() - begin;
+    job->ops = placed[job->n];
+    job->check = (unsigned long long)root.result;
+    return status;
+}
+
+/* ---- skynet ------------------------------------------------------------------------------ */
+
+struct skynet {
+    thrum_child child;
+    long base, size, result;
+};
+
+static int skynet_node(void *arg)
+{
+    struct skynet *self = arg;
+    struct skynet sub[10];
+    thrum_group group;
+    int status;
+
+    if (self->size == 1) {
+        self->result = self->base;
+        return 0;
+    }
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    for (int i = 0; i < 10 && !status; i++) {
+        sub[i].base = self->base + i * (self->size / 10);
+        sub[i].size = self->size / 10;
+        status = thrum_group_spawn_child(&group, &sub[i].child, skynet_node, &sub[i]);
+    }
+    status = thrum_group_close(&group, status, NULL);
+    self->result = 0;
+    for (int i = 0; i < 10; i++)
+        self->result += sub[i].result;
+    return status;
+}
+
+static int skynet(void *arg)
+{
+    struct job *job = arg;
+    struct skynet root = {.base = 0, .size = job->n};
+    double begin = now();
+    int status = skynet_node(&root);
+
+    job->seconds = now() - begin;
+    job->ops = ((double)job->n * 10 - 1) / 9;
+    job->check = (unsigned long long)root.result;
+    return status;
+}
+
+/* ---- flat -------------------------------------------------------------------------------- */
+
+struct trivial {
+    thrum_child child;
+    uint64_t result;
+};
+
+static struct trivial *trivials;
+
+static int trivial(void *arg)
+{
+    struct trivial *self = arg;
+
+    self->result = (uint64_t)(self - trivials);
+    return 0;
+}
+
+static int flat_slab(thrum_group *group, long n)
+{
+    for (long i = 0; i < n; i++) {
+        int status = thrum_group_spawn(group, trivial, &trivials[i], NULL, NULL);
+
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+static int flat_children(thrum_group *group, long n)
+{
+    for (long i = 0; i < n; i++) {
+        int status =
+            thrum_group_spawn_child(group, &trivials[i].child, trivial, &trivials[i]);
+
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+/* The children's memory is the caller's, as the results are: touched before the clock starts. */
+static int flat(void *arg)
+{
+    struct job *job = arg;
+    size_t bytes = (size_t)job->n * sizeof *trivials;
+    thrum_group group;
+    double begin;
+    int status;
+
+    trivials = malloc(bytes);
+    if (!trivials)
+        return -12;
+    memset(trivials, 1, bytes);
+    begin = now();
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    status = strcmp(job->variant, "slab") == 0 ? flat_slab(&group, job->n)
+                                               : flat_children(&group, job->n);
+    status = thrum_group_close(&group, status, NULL);
+    job->seconds = now() - begin;
+    job->ops = (double)job->n;
+    for (long i = 0; i < job->n; i++)
+        job->check += trivials[i].result;
+    free(trivials);
+    return status;
+}
+
+/* ---- yield ------------------------------------------------------------------------------- */
+
+struct yielder {
+    thrum_child child;
+    long times;
+    unsigned long long done;
+};
+
+static int yielder(void *arg)
+{
+    struct yielder *self = arg;
+
+    for (long i = 0; i < self->times; i++) {
+        thrum_yield();
+        self->done++;
+    }
+    return 0;
+}
+
+static int yield(void *arg)
+{
+    struct job *job = arg;
+    struct yielder *tasks = calloc((size_t)job->n, sizeof *tasks);
+    thrum_group group;
+    double begin = now();
+    int status;
+
+    if (!tasks)
+        return -12;
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    for (long i = 0; i < job->n && !status; i++) {
+        tasks[i].times = job->k;
+        status = thrum_group_spawn_child(&group, &tasks[i].child, yielder, &tasks[i]);
+    }
+    status = thrum_group_close(&group, status, NULL);
+    job->seconds = now() - begin;
+    job->ops = (double)job->n * (double)job->k;
+    for (long i = 0; i < job->n; i++)
+        job->check += tasks[i].done;
+    free(tasks);
+    return status;
+}
+
+/* ---- blocked ----------------------------------------------------------------------------- */
+
+static thrum_event gate = THRUM_EVENT_INIT;
+
+static int blocked_one(void *arg)
+{
+    (void)arg;
+    return thrum_event_wait(&gate);
+}
+
+static long mappings(void)
+{
+    char line[512];
+    long n = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+
+    while (file && fgets(line, sizeof line, file))
+        n++;
+    if (file)
+        fclose(file);
+    return n;
+}
+
+static int blocked(void *arg)
+{
+    struct job *job = arg;
+    thrum_child *children = calloc((size_t)job->n, sizeof *children);
+    long resident = status_kib("VmRSS:") + status_kib("VmPTE:");
+    thrum_group group;
+    double begin = now();
+    long maps;
+    int status;
+
+    if (!children)
+        return -12;
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    status = thrum_group_spawn_n(&group, children, (size_t)job->n, blocked_one, NULL, 0);
+    thrum_yield(); /* behind all of them: they have started, and wait (with one worker) */
+    resident = (status_kib("VmRSS:") + status_kib("VmPTE:") - resident) * 1024 / job->n;
+    maps = mappings();
+    thrum_event_set(&gate);
+    status = thrum_group_close(&group, status, NULL);
+    job->seconds = now() - begin;
+    job->ops = (double)job->n;
+    job->check = (unsigned long long)job->n;
+    fprintf(stderr, "blocked: %ld bytes each, %ld mappings\n", resident, maps);
+    free(children);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------ */
+
+static const struct workload {
+    const char *name;
+    thrum_fn fn;
+} workloads[] = {
+    {"fib", fib},   {"nqueens", nqueens}, {"skynet", skynet},
+    {"flat", flat}, {"yield", yield},     {"blocked", blocked},
+};
+
+int main(int argc, char **argv)
+{
+    struct job job = {.variant = argc > 4 ? argv[4] : "", .k = argc > 4 ? atol(argv[4]) : 1};
+    thrum_options options = THRUM_OPTIONS_INIT;
+    const char *dash = argc > 4 && job.k == 0 ? "-" : "";
+
+    if (argc < 4) {
+        fprintf(stderr, "usage: bench WORKLOAD N WORKERS [K]\n");
+        return 2;
+    }
+    job.n = atol(argv[2]);
+    options.workers = atoi(argv[3]);
+    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
+        if (strcmp(argv[1], workloads[i].name) != 0)
+            continue;
+        die_if(thrum_run(workloads[i].fn, &job, &options));
+        printf("%s\tthrum%s%s\t%s\t%ld\t%.6f\t%.2f\t%ld\t%llu\n", argv[1], dash,
+               *dash ? job.variant : "", argv[3], job.n, job.seconds, job.seconds * 1e9 / job.ops,
+               status_kib("VmHWM:"), job.check);
+        return 0;
+    }
+    fprintf(stderr, "bench: no workload '%s'\n", argv[1]);
+    return 2;
+}
