@@ -54,8 +54,7 @@
 static inline bool model_pair(struct model_site *site, thrum_pair *at, thrum_pair *seen,
                               thrum_pair v)
 {
-    return model_cas_pair(site, (uint64_t *)(void *)at, (uint64_t *)(void *)seen,
-                          (const uint64_t *)(const void *)&v);
+    return model_cas_pair(site, at, seen, &v);
 }
 
 /* The long names, as the public headers use them. */

@@ -20,6 +20,8 @@
  */
 #include "model/explorer.h"
 
+#include <thrum/detail/atomic.h>
+
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +38,7 @@
 #define EVENTS 2048          /* remembered steps; a power of two */
 #define STACK_BYTES (64u << 10)
 #define ARENA_BYTES (1u << 20)
+#define LOADS 32             /* a thread's latest loads that are remembered */
 #define GAP (1 << 16)        /* between the stamps of neighbouring stores */
 
 /* First the vector clock, which orders plain accesses; then the words. */
@@ -49,6 +52,7 @@ struct message {
     int8_t writer;
     bool rmw;     /* nothing may come between it and the one before */
     bool carries; /* `view` is not empty */
+    int32_t clock[MODEL_THREADS]; /* of who stored it */
     struct view view;
 };
 
@@ -61,6 +65,7 @@ struct place {
     int8_t user;  /* the only thread seen here; learned */
     bool shared;  /* used by two threads; learned */
     bool written; /* learned */
+    int32_t relied[MODEL_THREADS]; /* clocks of loads that no later store may be unordered to */
     struct message mo[MESSAGES];
 };
 
@@ -70,6 +75,13 @@ struct shadow {
     int32_t read[MODEL_THREADS];
     int32_t written;
     int8_t writer;
+};
+
+struct load {
+    struct place *place;
+    uint64_t value;
+    int32_t stamp; /* of the store that was read */
+    int32_t clock; /* of who read it */
 };
 
 enum state { READY, YIELDED, ON_FUTEX, ASLEEP, IN_BARRIER, DONE };
@@ -85,6 +97,8 @@ struct thread {
     struct view now;      /* what it must not read behind */
     struct view acquired; /* what a fence would add to `now` */
     struct view released; /* `now` at its last fence */
+    struct load loads[LOADS];
+    unsigned load_count;
 };
 
 struct event {
@@ -605,6 +619,8 @@ static void begin_place(struct place *place, size_t size)
     place->mo[0].writer = -1;
     place->mo[0].rmw = false;
     place->mo[0].carries = false;
+    memset(place->mo[0].clock, 0, sizeof(place->mo[0].clock));
+    memset(place->relied, 0, sizeof(place->relied));
 }
 
 static void learn(struct place *place, bool write)
@@ -694,6 +710,10 @@ static struct message *insert(struct place *place, int i, uint64_t value)
     message->writer = (int8_t)self;
     message->rmw = false;
     message->carries = false;
+    memcpy(message->clock, threads[self].now.at, sizeof(message->clock));
+    for (int t = 0; t < thread_count; t++)
+        if (place->relied[t] > message->clock[t])
+            fail("a word was overwritten, unordered with a load that is relied on");
     if (i == place->count++)
         raw_store((void *)(uintptr_t)place->at, place->size, value);
     return message;
@@ -739,6 +759,14 @@ static void full_fence_if(const struct model_site *site)
         fence_in(&threads[self], self);
 }
 
+static void remember(struct place *place, const struct message *message)
+{
+    struct thread *t = &threads[self];
+
+    t->loads[t->load_count++ % LOADS] =
+        (struct load){place, message->value, message->stamp, t->now.at[self]};
+}
+
 uint64_t model_load(struct model_site *site, const void *at, size_t size)
 {
     struct place *place;
@@ -755,7 +783,29 @@ uint64_t model_load(struct model_site *site, const void *at, size_t size)
     event = note(site, place, at, place->mo[i].value);
     event->stale = i < place->count - 1;
     event->latest = place->mo[place->count - 1].value;
+    remember(place, &place->mo[i]);
     return place->mo[i].value;
+}
+
+void model_relied_on(uint64_t value)
+{
+    struct thread *t = &threads[self];
+    const struct load *load = NULL;
+    struct place *place;
+
+    if (self < 0)
+        return;
+    for (unsigned i = t->load_count; i > 0 && i + LOADS > t->load_count && !load; i--)
+        if (t->loads[(i - 1) % LOADS].value == value)
+            load = &t->loads[(i - 1) % LOADS];
+    if (!load)
+        fail("no load of the value that is relied on");
+    place = load->place;
+    for (int i = place->count - 1; i >= 0 && place->mo[i].stamp > load->stamp; i--)
+        if (place->mo[i].clock[self] < load->clock)
+            fail("a word was overwritten, unordered with a load that is relied on");
+    if (place->relied[self] < load->clock)
+        place->relied[self] = load->clock;
 }
 
 void model_store(struct model_site *site, void *at, size_t size, uint64_t value)
@@ -882,40 +932,58 @@ bool model_cas(struct model_site *site, void *at, size_t size, void *seen, uint6
     return before == wanted;
 }
 
+static struct place *enter_half(const uint64_t *at)
+{
+    struct place *place = find_place(at);
+
+    if (place->execution != execution)
+        begin_place(place, sizeof(*at));
+    learn(place, true);
+    check_live(at);
+    return place;
+}
+
 /* Two words at once; always reads the newest pair. */
-bool model_cas_pair(struct model_site *site, uint64_t at[2], uint64_t seen[2],
-                    const uint64_t value[2])
+static bool cas_halves(struct model_site *site, uint64_t *const at[2], uint64_t *const seen[2],
+                       const uint64_t value[2])
 {
     struct place *place[2];
-    bool done = true;
+    bool done = *at[0] == *seen[0] && *at[1] == *seen[1];
+
+    for (int i = 0; i < 2; i++) {
+        place[i] = find_place(at[i]);
+        observe(site, place[i], place[i]->count - 1);
+        *seen[i] = *at[i];
+        note(site, place[i], at[i], done ? value[i] : *at[i])->failed = !done;
+    }
+    if (!done)
+        return false;
+    for (int i = 0; i < 2; i++) /* the view that is released has both new words */
+        threads[self].now.at[slot_of(place[i])] = place[i]->mo[place[i]->count - 1].stamp + GAP;
+    for (int i = 0; i < 2; i++)
+        follow(site, place[i], place[i]->count - 1, value[i]);
+    return true;
+}
+
+bool model_cas_pair(struct model_site *site, struct thrum_pair *at, struct thrum_pair *seen,
+                    const struct thrum_pair *value)
+{
+    uint64_t *const ats[2] = {&at->lo, &at->hi}, *const seens[2] = {&seen->lo, &seen->hi};
+    const uint64_t values[2] = {value->lo, value->hi};
 
     if (self < 0) {
-        done = at[0] == seen[0] && at[1] == seen[1];
-        memcpy(seen, at, 2 * sizeof(*at));
+        bool done = at->lo == seen->lo && at->hi == seen->hi;
+
+        *seen = *at;
         if (done)
-            memcpy(at, value, 2 * sizeof(*at));
+            *at = *value;
         return done;
     }
-    place[0] = find_place(&at[0]);
-    if (place[0]->execution != execution)
-        begin_place(place[0], sizeof(*at));
-    learn(place[0], true);
-    place[1] = enter(site, &at[1], sizeof(*at), true);
-    if (!(place[1]->shared && place[1]->written) && place[0]->shared && place[0]->written)
+    site->first->hits++;
+    enter_half(ats[0]);
+    if (enter_half(ats[1])->shared)
         point(false);
-    for (int i = 0; i < 2; i++) {
-        observe(site, place[i], place[i]->count - 1);
-        done &= at[i] == seen[i];
-    }
-    for (int i = 0; i < 2; i++) {
-        seen[i] = at[i];
-        note(site, place[i], &at[i], done ? value[i] : at[i])->failed = !done;
-        if (done)
-            threads[self].now.at[slot_of(place[i])] = place[i]->mo[place[i]->count - 1].stamp + GAP;
-    }
-    for (int i = 0; i < 2 && done; i++)
-        follow(site, place[i], place[i]->count - 1, value[i]);
-    return done;
+    return cas_halves(site, ats, seens, values);
 }
 
 /* ---- fences, sleeping, waking ------------------------------------------- */
@@ -1138,7 +1206,9 @@ static void begin_execution(void)
     for (int i = 0; i < thread_count; i++) {
         struct thread *t = &threads[i];
 
-        *t = (struct thread){.sp = fiber_make(stacks[i], fiber_main)};
+        memset(t, 0, offsetof(struct thread, loads));
+        t->load_count = 0;
+        t->sp = fiber_make(stacks[i], fiber_main);
         t->now.at[i] = 1;
     }
 }

@@ -55,14 +55,16 @@ extern struct model_site __start_model_sites[], __stop_model_sites[];
         &model_site_;                                                                      \
     })
 
+struct thrum_pair;
+
 /* The operations behind the verbs of tests/model/atomic.h; size is 4 or 8. */
 uint64_t model_load(struct model_site *site, const void *at, size_t size);
 void model_store(struct model_site *site, void *at, size_t size, uint64_t value);
 uint64_t model_exchange(struct model_site *site, void *at, size_t size, uint64_t value);
 uint64_t model_add(struct model_site *site, void *at, size_t size, uint64_t value);
 bool model_cas(struct model_site *site, void *at, size_t size, void *seen, uint64_t value);
-bool model_cas_pair(struct model_site *site, uint64_t at[2], uint64_t seen[2],
-                    const uint64_t value[2]);
+bool model_cas_pair(struct model_site *site, struct thrum_pair *at, struct thrum_pair *seen,
+                    const struct thrum_pair *value);
 void model_fence(struct model_site *site);
 
 /*
@@ -112,6 +114,15 @@ int model_self(void);
 #define model_write(at, value) \
     (model_plain(MODEL_SITE("plain write", MODEL_RELAXED), (at), true), *(at) = (value))
 void model_plain(struct model_site *site, const void *at, bool write);
+
+/*
+ * The thread relies on the last load of a word with this value: nobody may
+ * overwrite the word without happening after that load. Without such an order
+ * hardware may let the load see the later store (load buffering, which the
+ * explorer does not execute). For words read on a guess and checked by a
+ * compare-and-swap: call it when the swap has succeeded.
+ */
+void model_relied_on(uint64_t value);
 
 /*
  * Memory that is gone after the execution, at the same addresses in each. A
