@@ -217,7 +217,20 @@ static void leave(struct traveller *traveller, context_next *next)
     traveller->moves += load_relaxed(&traveller->thread) != word_of(thread); /* relaxed: as above */
 }
 
+/* The compiler cannot know what the value is, so it has to keep it. */
 #define IN_REGISTER(value) __asm__ volatile("" : "+r"(value))
+#define IN_FLOAT_REGISTER(value) __asm__ volatile("" : "+" FLOAT_REGISTER(value))
+
+#ifdef __x86_64__
+#define FLOAT_REGISTER "x"
+#else
+#define FLOAT_REGISTER "w"
+#endif
+
+static bool differ(double a, double b)
+{
+    return a < b || a > b;
+}
 
 /* With more values than a call keeps registers, all of those are in use. */
 static void step(struct traveller *traveller)
@@ -232,9 +245,14 @@ static void step(struct traveller *traveller)
     uint64_t h = a * 15;
     uint64_t i = a * 17;
     uint64_t j = a * 19;
-    double x = (double)a;
-    double y = x * 2;
-    double z = x * 4;
+    double k = (double)a;
+    double l = k * 3;
+    double m = k * 5;
+    double n = k * 7;
+    double o = k * 9;
+    double p = k * 11;
+    double q = k * 13;
+    double r = k * 15;
 
     IN_REGISTER(b);
     IN_REGISTER(c);
@@ -245,11 +263,21 @@ static void step(struct traveller *traveller)
     IN_REGISTER(h);
     IN_REGISTER(i);
     IN_REGISTER(j);
+    IN_FLOAT_REGISTER(l);
+    IN_FLOAT_REGISTER(m);
+    IN_FLOAT_REGISTER(n);
+    IN_FLOAT_REGISTER(o);
+    IN_FLOAT_REGISTER(p);
+    IN_FLOAT_REGISTER(q);
+    IN_FLOAT_REGISTER(r);
     leave(traveller, publish);
     IN_REGISTER(a);
     traveller->lost += b != a * 3 || c != a * 5 || d != a * 7 || e != a * 9 || f != a * 11;
     traveller->lost += g != a * 13 || h != a * 15 || i != a * 17 || j != a * 19;
-    traveller->lost += x < (double)a || x > (double)a || y < x * 2 || y > x * 2 || z < y * 2;
+    k = (double)a;
+    traveller->lost += differ(l, k * 3) || differ(m, k * 5) || differ(n, k * 7) ||
+                       differ(o, k * 9) || differ(p, k * 11) || differ(q, k * 13) ||
+                       differ(r, k * 15);
 }
 
 static void travel(void *arg)
