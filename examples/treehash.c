@@ -46,11 +46,10 @@ enum { EXIT_BAD_ARGUMENTS = 2 };
 /* One path, from its finding to the line printed about it. */
 struct entry {
     thrum_child child;    /* the runtime's until the group is closed */
-    thrum_fn task;        /* walk_directory or hash_file */
+    thrum_fn task;        /* walk_directory or hash_file; NULL: not even looked at */
     struct entry *next;   /* found beside it */
     struct entry *inside; /* found in it */
     int status;           /* 0, or the negative code of what went wrong */
-    bool hashed;
     unsigned char digest[DIGEST_BYTES];
     char path[];
 };
@@ -114,7 +113,10 @@ static void progress_clear(void)
 
 /* ---- Paths ------------------------------------------------------------------------------- */
 
-/* The entry of a name in a directory, or of a path given (directory == NULL); NULL: no memory. */
+/*
+ * The entry of a name in a directory, or of a path given (directory == NULL); NULL: no memory.
+ * Its status is what a task leaves that never starts, there being no memory for it.
+ */
 static struct entry *entry_create(const char *directory, const char *name, thrum_fn task)
 {
     size_t before = directory ? strlen(directory) : 0;
@@ -124,7 +126,7 @@ static struct entry *entry_create(const char *directory, const char *name, thrum
 
     if (!entry)
         return NULL;
-    *entry = (struct entry){.task = task};
+    *entry = (struct entry){.task = task, .status = -ENOMEM};
     if (directory)
         memcpy(entry->path, directory, before);
     if (slash)
@@ -236,7 +238,6 @@ static int hash_file(void *arg)
         file->status = -ENOENT; /* something else has taken its name since */
     else
         file->status = digest_file(fd, buffer_size(about.st_size), file->digest);
-    file->hashed = file->status == 0;
     close(fd);
     progress_add(1, 0);
     return 0;
@@ -244,7 +245,11 @@ static int hash_file(void *arg)
 
 /* ---- A directory ------------------------------------------------------------------------- */
 
-/* Spawns the task of each entry in the list and waits for them all. */
+/*
+ * Spawns the task of each entry in the list and waits for them all. The tasks themselves report
+ * in their entries and end well; so the group's failures are tasks that never started, whose
+ * entries say so.
+ */
 static int visit_all(struct entry *first)
 {
     thrum_group group;
@@ -259,7 +264,8 @@ static int visit_all(struct entry *first)
         if (status)
             entry->status = status; /* not spawned, so still ours to write */
     }
-    return thrum_group_close(&group, 0, NULL);
+    status = thrum_group_close(&group, 0, NULL);
+    return status == THRUM_EGROUP ? 0 : status;
 }
 
 /* What a name in an open directory is, without following it. */
@@ -290,7 +296,8 @@ static int list_name(struct entry *directory, int fd, const struct dirent *found
     entry = entry_create(directory->path, found->d_name, status ? NULL : task_for(mode));
     if (!entry)
         return -ENOMEM;
-    entry->status = status;
+    if (!entry->task)
+        entry->status = status;
     entry->next = directory->inside;
     directory->inside = entry;
     return 0;
@@ -365,7 +372,8 @@ static bool list_roots(char **paths, struct entry **list)
 
         if (!root)
             return false;
-        root->status = status;
+        if (!root->task)
+            root->status = status;
         root->next = *list;
         *list = root;
     }
@@ -460,7 +468,7 @@ static int fail(const char *what, int status)
 static int print_hashes(struct entry *const *entries, size_t count)
 {
     for (size_t i = 0; i < count && !ferror(stdout); i++)
-        if (entries[i]->hashed)
+        if (entries[i]->task == hash_file && entries[i]->status == 0)
             print_hash(entries[i]);
     return ferror(stdout) || fflush(stdout) ? -errno : 0;
 }
