@@ -7,8 +7,8 @@
  *
  * A flow goes on by a jump, not by a return: the processor predicts returns by
  * the calls it has seen, and those were another flow's (2.9 ns against 12.5,
- * tests/plat_context.c). Programs that turn on indirect branch
- * tracking need an endbr64 at the target of every jump but a notrack one.
+ * tests/plat_context.c). Programs that turn on indirect branch tracking need
+ * an endbr64 at the target of every jump but a notrack one.
  */
     .text
 
