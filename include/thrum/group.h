@@ -44,19 +44,18 @@ typedef struct thrum_child {
     thrum_fn fn;
     void *arg;
     uint64_t owner; /* the group's address, and in the low bits the kind */
-    struct thrum_child *next;
 } thrum_child;
 
 /* Its fields are the runtime's own. In the caller's memory, from open to close. */
 typedef struct thrum_group {
-    struct thrum_child *last;  /* owner: children not yet joined, newest first */
+    uint64_t own;              /* owner: tasks that it has spawned and not yet joined */
     const void *owner;         /* owner: identity of the task that opened it; NULL: closed */
     struct thrum_group *outer; /* owner: the group that was innermost before */
     uint64_t remote;           /* atomic: see runtime/task/group.c */
     uint64_t failures;         /* atomic: struct thrum_error *, newest first */
-    uint64_t spawned;          /* owner: tasks of its own not yet joined */
     uint64_t waiter;           /* owner: fiber that waits in close */
     const char *name;          /* constant, may be NULL */
+    uint64_t unused;
 } thrum_group;
 
 typedef struct thrum_group_options {
@@ -77,7 +76,8 @@ THRUM_API THRUM_COLD int thrum_group_open_slow(thrum_group *group, const thrum_g
 THRUM_API THRUM_COLD int thrum_group_spawn_slow(thrum_group *group, thrum_child *child);
 THRUM_API THRUM_COLD int thrum_group_close_slow(thrum_group *group, int status, thrum_error **errors);
 THRUM_API THRUM_COLD void thrum_group_fail(thrum_group *group, const thrum_child *child, int status);
-THRUM_API THRUM_COLD thrum_child *thrum_group_join_slow(thrum_group *group, void *popped);
+THRUM_API THRUM_COLD thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped,
+                                                        bool room);
 THRUM_API THRUM_COLD __attribute__((noreturn)) void thrum_group_left_open(const thrum_group *group);
 
 /*
@@ -92,12 +92,11 @@ THRUM_NODISCARD static inline int thrum_group_open(thrum_group *group,
 {
     struct thrum_lane *lane = thrum_lane_self();
 
-    group->last = NULL;
+    group->own = 0;
     group->owner = lane->current;
     group->outer = lane->scope;
     group->remote = THRUM_GROUP_REMOTE_NONE;
     group->failures = 0;
-    group->spawned = 0;
     group->name = NULL;
     if (THRUM_UNLIKELY(lane->stack_limit == 0 || options != NULL))
         return thrum_group_open_slow(group, options);
@@ -123,8 +122,7 @@ THRUM_NODISCARD static inline int thrum_group_spawn_child(thrum_group *group, th
     child->owner = (uint64_t)(uintptr_t)group;
     if (THRUM_UNLIKELY(group->owner != lane->current))
         return thrum_group_spawn_slow(group, NULL);
-    child->next = group->last;
-    group->last = child;
+    group->own++;
     if (THRUM_LIKELY(thrum_lane_push(lane, child)))
         return 0;
     return thrum_group_spawn_slow(group, child);
@@ -175,27 +173,27 @@ static inline void thrum_group_run_here(thrum_group *group, thrum_child *child)
 static inline int thrum_group_close(thrum_group *group, int status, thrum_error **errors)
 {
     struct thrum_lane *lane = thrum_lane_self();
-    thrum_child *child;
 
     if (THRUM_UNLIKELY(group->owner != lane->current || lane->scope != group))
         return thrum_group_close_slow(group, status, errors);
-    while ((child = group->last) != NULL) {
-        lane = thrum_lane_self();
-        if (THRUM_LIKELY(thrum_stack_pointer() > lane->stack_limit)) {
-            void *popped = thrum_lane_pop(lane);
+    while (group->own != 0) {
+        thrum_child *child = NULL;
+        bool room;
 
-            if (THRUM_UNLIKELY(popped != child))
-                child = thrum_group_join_slow(group, popped);
-        } else {
-            child = thrum_group_join_slow(group, group);
+        lane = thrum_lane_self();
+        room = thrum_stack_pointer() > lane->stack_limit;
+        if (THRUM_LIKELY(room))
+            child = (thrum_child *)thrum_lane_pop(lane);
+        if (THRUM_UNLIKELY(!child || child->owner != (uint64_t)(uintptr_t)group)) {
+            child = thrum_group_join_slow(group, child, room);
+            if (!child)
+                break;
         }
-        if (!child)
-            break;
-        group->last = child->next;
+        group->own--;
         thrum_group_run_here(group, child);
     }
     if (THRUM_UNLIKELY(thrum_load_acquire_64(&group->remote) != THRUM_GROUP_REMOTE_NONE ||
-                       group->spawned != 0 || thrum_load_relaxed_64(&group->failures) != 0))
+                       thrum_load_relaxed_64(&group->failures) != 0))
         return thrum_group_close_slow(group, status, errors); /* EDGE group.ended */
     lane = thrum_lane_self();
     lane->scope = group->outer;

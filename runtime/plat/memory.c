@@ -23,14 +23,17 @@ static bool must_fail(void)
     return false;
 }
 
-void *thrum_memory_get(size_t bytes, size_t align)
+void *thrum_memory_get_raw(size_t bytes, size_t align)
 {
-    void *memory;
-
     if (must_fail())
         return NULL;
-    bytes = (bytes + align - 1) & ~(align - 1);
-    memory = aligned_alloc(align, bytes);
+    return aligned_alloc(align, (bytes + align - 1) & ~(align - 1));
+}
+
+void *thrum_memory_get(size_t bytes, size_t align)
+{
+    void *memory = thrum_memory_get_raw(bytes, align);
+
     if (memory)
         memset(memory, 0, bytes);
     return memory;

@@ -9,6 +9,9 @@
 
 /* Zero-filled and aligned to a power of two of at least 16; NULL when there is none. */
 void *thrum_memory_get(size_t bytes, size_t align);
+/* The same, not filled: large memory then costs nothing until it is touched. */
+void *thrum_memory_get_raw(size_t bytes, size_t align);
+
 void thrum_memory_put(void *memory);
 
 /* For tests: the n-th allocation from now fails, once (0: the next; negative: never). */

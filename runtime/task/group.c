@@ -2,9 +2,9 @@
  * group.c - the slow paths of groups: everything but the spawn that finds
  * room and the join that finds the child unstolen.
  *
- * Who is left is counted in two parts. The owner knows its own children: the
- * list from `last` on, and the number `spawned` of its tasks. A child that a
- * join runs inline leaves that part without an atomic operation. One that ran
+ * Who is left is counted in two parts. `own` is the owner's: tasks that it
+ * has spawned. A task that its join runs inline leaves that part without an
+ * atomic operation. One that ran
  * elsewhere is subtracted from `remote`; one that another task of the group
  * spawned is added there. `remote` starts at a large base, so that it cannot
  * become 0 while the owner does not wait. An owner that has to wait gives up
@@ -53,30 +53,25 @@ void thrum_group_left_open(const thrum_group *group)
 static void wait_commit(void *arg, struct fiber *left)
 {
     struct thrum_group *group = arg;
-    uint64_t own = group->spawned;
+    uint64_t own = group->own;
 
     group->waiter = word_of(left);
     if (add_acq_rel(&group->remote, own - REMOTE_BASE) == REMOTE_BASE - own)
         thrum_ready(left); /* EDGE group.ended, group.waits: all had ended meanwhile */
 }
 
-/* Wait for all that is left; `next`, unless NULL, is one of them and starts at once. */
+/*
+ * Wait for all that is left, which is no longer for the owner to run. `next`,
+ * unless NULL, is one of them and starts at once.
+ */
 static void wait_for_all(struct thrum_group *group, void *next)
 {
     if (next)
         thrum_suspend_for(next, wait_commit, group);
-    else if (load_acquire(&group->remote) != REMOTE_BASE - group->spawned) /* EDGE group.ended */
+    else if (load_acquire(&group->remote) != REMOTE_BASE - group->own) /* EDGE group.ended */
         thrum_suspend(wait_commit, group);
-    group->spawned = 0;
-    group->remote = REMOTE_BASE;
-}
-
-/* From here on the listed children are no more than a number. */
-static void count_listed(struct thrum_group *group)
-{
-    for (thrum_child *child = group->last; child; child = child->next)
-        group->spawned++;
-    group->last = NULL;
+    group->own = 0;
+    store_relaxed(&group->remote, REMOTE_BASE); /* relaxed: nobody else is left */
 }
 
 /* ---- joins ----------------------------------------------------------------------------------- */
@@ -112,7 +107,7 @@ static void run_task_here(struct thrum_group *group, struct thrum_child *child)
     struct thrum_lane *lane = thrum_lane_self();
     int status;
 
-    group->spawned--;
+    group->own--;
     lane->current = child;
     status = child->fn(child->arg);
     lane = thrum_lane_self();
@@ -124,68 +119,40 @@ static void run_task_here(struct thrum_group *group, struct thrum_child *child)
     thrum_task_end(task, status);
 }
 
-static bool is_task_of(const struct thrum_child *child, const struct thrum_group *group)
+static bool is_of(const struct thrum_child *child, const struct thrum_group *group,
+                  enum task_kind kind)
 {
-    return child->owner == (word_of(group) | KIND_TASK);
-}
-
-static bool stack_is_short(void)
-{
-    return thrum_stack_pointer() <= thrum_lane_self()->stack_limit;
+    return child && child->owner == (word_of(group) | kind);
 }
 
 /*
- * Pops and runs the group's tasks until the next child in the list (which may
- * be none) is at the bottom, and returns it; NULL: the rest is elsewhere.
+ * The next child that the owner can run itself, after it has run all tasks of
+ * the other kind that were spawned later; NULL: all of the group have ended.
+ * `popped` is what the owner found at its bottom, or NULL. Without `room` on
+ * its stack the owner pops for somebody else: the child gets a fiber.
  */
-static struct thrum_child *next_inline(struct thrum_group *group, void *popped)
+thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped, bool room)
 {
-    for (;;) {
-        struct thrum_child *child = thrum_pop_politely(popped);
+    struct thrum_child *child = popped;
 
-        if (child && child == group->last)
-            return child;
-        if (!child || !is_task_of(child, group)) {
-            if (child)
-                thrum_unpop(child);
-            return NULL;
-        }
-        if (stack_is_short()) {
-            thrum_unpop(child);
-            return NULL;
-        }
+    if (!room)
+        child = thrum_lane_pop(thrum_lane_self());
+    child = thrum_pop_politely(child);
+    while (room && is_of(child, group, KIND_TASK)) {
         run_task_here(group, child);
-        if (!group->last && group->spawned == 0)
+        if (group->own == 0)
             return NULL;
-        popped = thrum_lane_pop(thrum_lane_self());
+        room = thrum_stack_pointer() > thrum_lane_self()->stack_limit;
+        child = thrum_pop_politely(thrum_lane_pop(thrum_lane_self()));
     }
-}
-
-/* Too little stack to run a child here: it gets a fiber, and the owner waits. */
-static void wait_on_short_stack(struct thrum_group *group)
-{
-    struct thrum_child *child = thrum_pop_politely(thrum_lane_pop(thrum_lane_self()));
-
-    if (child && child != group->last) {
-        thrum_unpop(child);
+    if (room && is_of(child, group, KIND_CHILD))
+        return child;
+    if (child && !is_of(child, group, KIND_CHILD) && !is_of(child, group, KIND_TASK)) {
+        thrum_unpop(child); /* a stranger: ours are elsewhere */
         child = NULL;
     }
-    count_listed(group);
     wait_for_all(group, child);
-}
-
-thrum_child *thrum_group_join_slow(thrum_group *group, void *popped)
-{
-    struct thrum_child *child = NULL;
-
-    if (popped == group) {
-        wait_on_short_stack(group);
-        return NULL;
-    }
-    child = next_inline(group, popped);
-    if (!child)
-        count_listed(group);
-    return child;
+    return NULL;
 }
 
 static void check_close(const struct thrum_group *group)
@@ -220,18 +187,9 @@ static int collect(struct thrum_group *group, int status, struct thrum_error **e
     return status < 0 ? status : THRUM_EGROUP;
 }
 
-int thrum_group_close_slow(thrum_group *group, int status, thrum_error **errors)
+int thrum_group_close_slow(thrum_group *group, int status, struct thrum_error **errors)
 {
-    struct thrum_child *child;
-
     check_close(group);
-    while (group->last || group->spawned) { /* only tasks are left, or the fast path gave up */
-        if (stack_is_short() || !(child = next_inline(group, thrum_lane_pop(thrum_lane_self()))))
-            break;
-        group->last = child->next;
-        thrum_group_run_here(group, child);
-    }
-    count_listed(group);
     wait_for_all(group, NULL);
     thrum_lane_self()->scope = group->outer;
     group->owner = NULL;
@@ -271,7 +229,7 @@ int thrum_group_spawn_slow(thrum_group *group, thrum_child *child)
                     "use thrum_group_spawn there");
     err = thrum_worker_pushed();
     if (err)
-        group->last = child->next;
+        group->own--;
     return err;
 }
 

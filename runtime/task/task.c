@@ -61,20 +61,20 @@ int thrum_group_spawn(thrum_group *group, thrum_fn fn, void *arg, const thrum_ta
     task = task_new(worker);
     if (!task)
         return -ENOMEM;
-    task->child = (struct thrum_child){fn, arg, word_of(group) | KIND_TASK, NULL};
+    task->child = (struct thrum_child){fn, arg, word_of(group) | KIND_TASK};
     task->references = out ? 2 : 1;
     task->ended = 0;
     task->name[0] = '\0';
     if (options && options->name)
         strncat(task->name, options->name, sizeof task->name - 1);
     if (owned)
-        group->spawned++;
+        group->own++;
     else
         add_relaxed(&group->remote, 1); /* relaxed: a counter that cannot reach 0, we are in it */
     err = thrum_lane_push(&worker->deque.lane, task) ? 0 : thrum_worker_pushed();
     if (UNLIKELY(err)) {
         if (owned)
-            group->spawned--;
+            group->own--;
         else
             add_relaxed(&group->remote, (uint64_t)-1); /* relaxed: likewise */
         thrum_pool_put(&worker->tasks, &task->item);

@@ -111,10 +111,12 @@ static thrum_pair shared_load(const struct deque *deque)
 static struct deque_ring *ring_new(uint64_t capacity)
 {
     struct deque_ring *ring =
-        thrum_memory_get(sizeof *ring + capacity * sizeof ring->slots[0], CACHE_LINE);
+        thrum_memory_get_raw(sizeof *ring + capacity * sizeof ring->slots[0], CACHE_LINE);
 
-    if (ring)
+    if (ring) {
+        ring->older = NULL;
         ring->mask = capacity - 1;
+    }
     return ring;
 }
 
