@@ -250,10 +250,8 @@ static void prefetch_next(const struct worker *worker)
 
     if (!fiber)
         return;
-    __builtin_prefetch(fiber);
-    __builtin_prefetch(fiber - 64);
-    __builtin_prefetch(fiber - 128);
-    __builtin_prefetch(fiber - 192);
+    for (int line = -4; line <= 1; line++)
+        __builtin_prefetch(fiber + line * CACHE_LINE);
 }
 
 struct context *thrum_worker_next(void *arg)

@@ -209,10 +209,9 @@ static void share(struct deque *deque, uint64_t bottom)
 
 static int make_room(struct deque *deque, uint64_t bottom)
 {
-    uint64_t top = shared_load(deque).lo;
+    uint64_t top = load_acquire(&deque->shared.lo); /* EDGE deque.vacate */
     int err = 0;
 
-    /* A torn top is an older or newer one; both are tops that were true. */
     if (bottom - top > deque->lane.mask && !grow(deque, top, bottom))
         err = -ENOMEM;
     store_relaxed(limit_of(deque), top + deque->lane.mask + 1); /* relaxed: whoever poisons
