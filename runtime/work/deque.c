@@ -179,6 +179,11 @@ static bool settle(struct deque *deque, thrum_pair *seen, uint64_t split)
     uint64_t count = split - seen->lo;
 
     store_relaxed(floor_of(deque), split); /* relaxed: the swap below releases it */
+    /*
+     * MUTANT-OK acquire: the owner reads only slots that it wrote, and acquires the top that it
+     * overwrites slots by (make_room). A poison older than the swap may then outlast the store
+     * above: one slow path more.
+     */
     return cas_acq_rel_pair(&deque->shared, seen, shared_with(*seen, seen->lo, count));
     /* EDGE deque.share, deque.vacate */
 }
@@ -255,6 +260,7 @@ void *thrum_deque_pop(struct deque *deque)
     seen = shared_load(deque);
     do {
         if ((int64_t)(bottom - seen.lo) < 0) { /* the last one was stolen */
+            /* MUTANT-OK release: all below was stolen; who still sees an older top cannot swap */
             store_release(&deque->lane.bottom, bottom + 1);
             while (!settle(deque, &seen, split_of(seen)))
                 continue;
@@ -299,6 +305,7 @@ void *thrum_deque_steal(struct deque *deque)
     ring = pointer_of(load_acquire(&deque->ring)); /* EDGE deque.share */
     task = pointer_of(load_relaxed(&ring->slots[seen.lo & ring->mask])); /* relaxed: void unless
                                                                    the swap succeeds */
+    /* MUTANT-OK acquire: the swap finds the version that shared_load acquired */
     if (!cas_acq_rel_pair(&deque->shared, &seen,
                           shared_with(seen, seen.lo + 1, count_of(seen) - 1)))
         return NULL; /* EDGE deque.vacate, deque.share */
@@ -326,6 +333,7 @@ bool thrum_deque_revoke(struct deque *deque)
     give = (bottom - seen.lo + 1) / 2;
     if (give > DEQUE_SHARED_MAX)
         give = DEQUE_SHARED_MAX;
+    /* MUTANT-OK acquire: nothing is read after it; a steal acquires for itself */
     return cas_acq_rel_pair(&deque->shared, &seen, shared_with(seen, seen.lo, give));
     /* EDGE deque.share */
 }
@@ -339,6 +347,7 @@ bool thrum_deque_empty(const struct deque *deque)
 {
     uint64_t top = load_relaxed(&deque->shared.lo); /* relaxed: a guess, or after a heavy fence */
 
+    /* MUTANT-OK acquire: who then takes something acquires it there */
     return (int64_t)(load_acquire(&deque->lane.bottom) - top) <= 0; /* EDGE deque.publish */
 }
 

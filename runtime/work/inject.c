@@ -19,6 +19,11 @@ static thrum_pair pair_load(const thrum_pair *at)
 {
     thrum_pair pair;
 
+    /*
+     * MUTANT-OK acquire: a torn pair fails its swap, and what it points to is acquired with lo. A
+     * node that has left the queue shows no successor only after push's release of that, which
+     * brings the head's newer version with it: unchanged() then sees that too.
+     */
     pair.hi = load_acquire(&at->hi); /* EDGE inject.link, inject.head */
     pair.lo = load_acquire(&at->lo); /* EDGE inject.link, inject.head */
     return pair;
@@ -26,6 +31,7 @@ static thrum_pair pair_load(const thrum_pair *at)
 
 static bool pair_swap(thrum_pair *at, thrum_pair seen, const void *pointer)
 {
+    /* MUTANT-OK acquire: the swap finds what pair_load acquired */
     return cas_acq_rel_pair(at, &seen, ((thrum_pair){word_of(pointer), seen.hi + 1}));
     /* EDGE inject.link, inject.head */
 }
@@ -100,5 +106,6 @@ bool thrum_inject_empty(const struct inject *queue)
 {
     thrum_pair head = pair_load(&queue->head);
 
+    /* MUTANT-OK acquire: who then takes something acquires it there */
     return load_acquire(&node_of(head)->next.lo) == 0; /* EDGE inject.link */
 }

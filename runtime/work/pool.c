@@ -18,6 +18,7 @@ static void store_push(struct pool_store *store, struct pool_item *batch)
     seen.lo = load_relaxed(&store->head.lo); /* relaxed: a guess */
     do
         store_relaxed(&batch->next_batch, seen.lo); /* relaxed: the swap releases it */
+    /* MUTANT-OK acquire: what it replaces is not looked at; its release is carried on */
     while (!cas_acq_rel_pair(&store->head, &seen,
                              ((thrum_pair){word_of(batch), seen.hi + 1}))); /* EDGE pool.batch */
 }
@@ -29,12 +30,14 @@ static struct pool_item *store_pop(struct pool_store *store)
     uint64_t next;
 
     seen.hi = load_acquire(&store->head.hi); /* EDGE pool.batch */
+    /* MUTANT-OK acquire: the swap succeeds only with the version, acquired above */
     seen.lo = load_acquire(&store->head.lo); /* EDGE pool.batch */
     do {
         batch = pointer_of(seen.lo);
         if (!batch)
             return NULL;
         next = load_relaxed(&batch->next_batch); /* relaxed: void unless the swap succeeds */
+        /* MUTANT-OK release: a pop writes nothing of its own, and carries on what was released */
     } while (!cas_acq_rel_pair(&store->head, &seen, ((thrum_pair){next, seen.hi + 1})));
     return batch; /* EDGE pool.batch */
 }

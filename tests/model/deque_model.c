@@ -37,6 +37,12 @@ void *thrum_memory_get(size_t bytes, size_t align)
     return memory_is_short ? NULL : memset(model_alloc(bytes), 0, bytes);
 }
 
+void *thrum_memory_get_raw(size_t bytes, size_t align)
+{
+    (void)align;
+    return memory_is_short ? NULL : model_alloc(bytes);
+}
+
 void thrum_memory_put(void *memory)
 {
     model_free(memory);

@@ -145,7 +145,7 @@ struct model {
     void (*threads[MODEL_THREADS])(void); /* up to the first null pointer */
     void (*check)(void);                  /* may be null */
     int bound_less;  /* preemptions below the bound asked for (large models) */
-    int stale_less;  /* stale reads below those asked for */
+    int stale_less;  /* stale reads below those asked for (negative: above) */
     bool spurious;   /* futex waits may return for no reason */
 };
 
