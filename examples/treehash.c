@@ -9,9 +9,9 @@
  *
  * The shape of the work is the shape of the tree. A directory is a task: it lists what it holds,
  * opens a group, spawns one child for each thing found, and closes the group, which waits for
- * them all. A file is a task that reads and hashes. Since a group outlives none of its children,
- * nothing here needs a lock: who lists an entry owns it, lends it to its task, and has it back
- * when the group is closed.
+ * them all. A file is a task that reads and hashes. Since no child outlives its group, nothing here
+ * needs a lock: who lists an entry owns it, lends it to its task, and has it back when the group
+ * is closed.
  *
  * No task suspends with a descriptor open, for reads hold their worker. So a worker has two open
  * at most, however deep and wide the tree is.
@@ -24,7 +24,6 @@
 #include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

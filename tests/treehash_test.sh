@@ -27,7 +27,8 @@ run() {
     local wanted=$1 status=0
     shift
     "$treehash" "$@" >"$out" 2>"$err" || status=$?
-    [ "$status" -eq "$wanted" ] || fail "treehash $*: status $status, not $wanted: $(head -c 400 "$err")"
+    [ "$status" -eq "$wanted" ] ||
+        fail "treehash $*: status $status, not $wanted: $(head -c 400 "$err")"
 }
 
 reference() {
