@@ -1,0 +1,66 @@
+/*
+ * workers.h - running a test's task with one worker, with a few, and with more
+ * than any machine of ours has CPUs.
+ *
+ * Where everything is slow (sanitizers, or CHECK_FEW=1 in the environment, for
+ * valgrind) tests do less of the same, with at most eight workers.
+ */
+#ifndef THRUM_TESTS_WORKERS_H
+#define THRUM_TESTS_WORKERS_H
+
+#include <stdlib.h>
+
+#include <thrum/thrum.h>
+
+#include "check.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WORKERS_SLOW true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WORKERS_SLOW true
+#endif
+#endif
+
+#ifndef WORKERS_SLOW
+#define WORKERS_SLOW (getenv("CHECK_FEW") != NULL)
+#endif
+
+/* n, or a twentieth of it where everything is slow. */
+static inline int many(int n)
+{
+    return WORKERS_SLOW ? n / 20 : n;
+}
+
+/* Run fn(arg) as the root task of a new runtime; its status. */
+static inline int run_with(int workers, thrum_fn fn, void *arg)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.workers = workers;
+    return thrum_run(fn, arg, &options);
+}
+
+/* The same with 1, 2, 8 and 64 workers; the status must be 0 each time. */
+static inline void run_everywhere(thrum_fn fn, void *arg)
+{
+    static const int counts[] = {1, 2, 8, 64};
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        if (counts[i] > 8 && WORKERS_SLOW)
+            break;
+        CHECK_EQ(run_with(counts[i], fn, arg), 0);
+    }
+}
+
+static inline thrum_runtime *runtime_with(int workers)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+    thrum_runtime *runtime;
+
+    options.workers = workers;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), 0);
+    return runtime;
+}
+
+#endif
