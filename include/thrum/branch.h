@@ -35,8 +35,7 @@ typedef struct thrum_branch {
 
 THRUM_API THRUM_COLD int thrum_fork_slow(thrum_branch *branch);
 /* True: run it here. Else *status is how it ended. */
-THRUM_API THRUM_COLD bool thrum_join_slow(thrum_branch *branch, void *popped, int *status);
-THRUM_API THRUM_COLD __attribute__((noreturn)) void thrum_branch_left_open(const thrum_branch *branch);
+THRUM_API THRUM_COLD bool thrum_join_slow(thrum_branch *branch, void *popped, bool room, int *status);
 
 /*
  * Let fn(arg) run as a task of its own, until join.
@@ -69,25 +68,23 @@ THRUM_NODISCARD static inline __attribute__((always_inline)) int
 thrum_join(thrum_branch *branch, thrum_fn fn, void *arg)
 {
     struct thrum_lane *lane = thrum_lane_self();
-    struct thrum_group *scope = lane->scope;
-    const void *current = lane->current;
-    void *popped = branch; /* not popped: the stack is short */
+    bool room = thrum_stack_pointer() > lane->stack_limit;
+    void *popped = NULL;
     int status;
 
-    if (THRUM_LIKELY(thrum_stack_pointer() > lane->stack_limit)) {
+    if (THRUM_LIKELY(room))
         popped = thrum_lane_pop(lane);
-        if (THRUM_UNLIKELY(popped != branch) && !thrum_join_slow(branch, popped, &status))
+    if (THRUM_UNLIKELY(popped != branch)) {
+        if (!thrum_join_slow(branch, popped, room, &status))
             return status;
-    } else if (!thrum_join_slow(branch, branch, &status)) {
-        return status;
+        lane = thrum_lane_self();
     }
-    lane = thrum_lane_self();
+    /* Nobody else knows the branch any more: its state is free to keep our identity. */
+    branch->state = (uint64_t)(uintptr_t)lane->current;
     lane->current = branch;
     status = fn(arg);
     lane = thrum_lane_self(); /* it may have suspended and woken elsewhere */
-    if (THRUM_UNLIKELY(lane->scope != scope))
-        thrum_branch_left_open(branch);
-    lane->current = current;
+    lane->current = (const void *)(uintptr_t)branch->state;
     return status;
 }
 

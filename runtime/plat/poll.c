@@ -96,7 +96,7 @@ static int wait_events(int fd, struct epoll_event *events, int64_t timeout_ns)
 {
     int got;
 
-    if (load_relaxed(&no_pwait2)) /* relaxed: a guess */
+    if (timeout_ns < 0 || load_relaxed(&no_pwait2)) /* relaxed: a guess */
         return wait_ms(fd, events, timeout_ns);
     got = wait_ns(fd, events, timeout_ns);
     if (got != -ENOSYS && got != -EPERM)

@@ -207,10 +207,14 @@ SANITIZER_UNSEEN static inline void sanitizer_thread_leave(struct sanitizer_fibe
     __tsan_switch_to_fiber(loop->fiber, 0);
 }
 
-/* 1: no edge, or tasks that happen to share a worker would hide their races. */
+/*
+ * 0: what next() did happens before the flow goes on, as it does on the
+ * machine. Tasks that share a worker may thereby hide their races from the
+ * tool; without it every word that a loop hands to its fibers is reported.
+ */
 SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitizer_fiber *flow)
 {
-    __tsan_switch_to_fiber(flow->fiber, 1);
+    __tsan_switch_to_fiber(flow->fiber, 0);
 }
 
 #else

@@ -63,7 +63,8 @@ static int worker_make(struct scheduler *scheduler, unsigned index)
     worker->scheduler = scheduler;
     worker->index = index;
     worker->random = (index + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    worker->inject_turn = 61;
+    worker->inject_turn = 1; /* the first pick looks there */
+    worker->until_inject = 1;
     store_release(&scheduler->workers[index], word_of(worker)); /* EDGE sched.worker */
     store_release(&scheduler->known, index + 1);                /* EDGE sched.worker */
     return 0;
@@ -132,7 +133,7 @@ int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n)
     unsigned have = thrum_scheduler_size(scheduler);
     int err = 0;
 
-    scheduler->oversubscribed = (int)n > thrum_cpus_available();
+    store_relaxed(&scheduler->oversubscribed, (int)n > thrum_cpus_available()); /* relaxed: a hint */
     for (unsigned i = have; i < n && !err; i++)
         err = worker_start(scheduler, i);
     for (unsigned i = n; i < have; i++)

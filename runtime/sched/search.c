@@ -110,7 +110,7 @@ static bool must_leave(struct worker *worker)
 
 static void pause_between(const struct scheduler *scheduler)
 {
-    if (scheduler->oversubscribed) {
+    if (load_relaxed(&scheduler->oversubscribed)) { /* relaxed: a hint */
         sched_yield();
         return;
     }
@@ -121,6 +121,7 @@ static void pause_between(const struct scheduler *scheduler)
 /* Steals until SPIN_NS have passed with nothing in sight. */
 static struct fiber *spin(struct worker *worker)
 {
+    bool impatient = load_relaxed(&worker->scheduler->oversubscribed) != 0; /* relaxed: a hint */
     int64_t begin = thrum_clock_now();
     int64_t empty_since = begin;
     int64_t asked_since = begin;
@@ -137,7 +138,7 @@ static struct fiber *spin(struct worker *worker)
             asked_since = now;
         if (round.private_work || round.shared_work)
             empty_since = now;
-        else if (now - empty_since > SPIN_NS || worker->scheduler->oversubscribed)
+        else if (now - empty_since > SPIN_NS || impatient)
             return NULL;
         pause_between(worker->scheduler);
     }

@@ -116,6 +116,7 @@ static void push(struct worker *worker, struct fiber *fiber)
     if (LIKELY(ready_push(&worker->ready, fiber)))
         return;
     worker->inject_turn = INJECT_TURN_FULL;
+    worker->until_inject = INJECT_TURN_FULL;
     thrum_inject_push(&worker->scheduler->inject, fiber->node, fiber);
 }
 
@@ -161,11 +162,11 @@ static struct fiber *from_inject(struct worker *worker)
     struct inject_node *spare;
     struct fiber *fiber = thrum_inject_take(&worker->scheduler->inject, &spare);
 
-    if (!fiber) {
+    worker->until_inject = fiber ? worker->inject_turn : INJECT_TURN;
+    if (fiber)
+        fiber->node = spare;
+    else
         worker->inject_turn = INJECT_TURN;
-        return NULL;
-    }
-    fiber->node = spare;
     return fiber;
 }
 
@@ -218,7 +219,7 @@ static struct fiber *pick(struct worker *worker)
         store_relaxed(&worker->overdue, 0);            /* relaxed: here we are */
     if (UNLIKELY(worker->handoff != NULL))
         fiber = from_handoff(worker);
-    if (!fiber && UNLIKELY(worker->tick % worker->inject_turn == 0))
+    if (!fiber && UNLIKELY(--worker->until_inject == 0))
         fiber = from_inject(worker);
     if (!fiber && LIKELY(load_relaxed(&worker->retiring) == 0)) /* relaxed: checked each time */
         fiber = from_own(worker);

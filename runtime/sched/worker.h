@@ -37,6 +37,7 @@ struct worker {
     uint64_t random;       /* owner */
     uint32_t tick;         /* owner: picks made */
     uint32_t inject_turn;  /* owner: picks between two looks at the injection queue */
+    uint32_t until_inject; /* owner: picks until the next one */
     uint32_t budget;       /* owner: ready objects that may be passed without a yield */
     unsigned index;        /* constant */
     struct pool_cache fibers;
@@ -61,7 +62,7 @@ struct scheduler {
     size_t stack_bytes;             /* constant */
     struct poll poll;
     unsigned workers_max;           /* constant */
-    bool oversubscribed;            /* more workers than CPUs: do not spin */
+    uint32_t oversubscribed;        /* atomic: more workers than CPUs: do not spin */
     uint32_t known;                 /* atomic: workers[0, known) exist */
     uint32_t busy __attribute__((aligned(CACHE_LINE))); /* atomic, futex: workers that do not sleep */
     uint32_t poller;                /* atomic: index + 1 of the worker that polls */

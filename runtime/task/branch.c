@@ -41,25 +41,16 @@ static void commit(void *arg, struct fiber *left)
         thrum_ready(left);                                     /* it has ended meanwhile */
 }
 
-void thrum_branch_left_open(const thrum_branch *branch)
-{
-    (void)branch;
-    thrum_panic("a branch ended and left a group open; every thrum_group_open needs its "
-                "thrum_group_close on every path");
-}
-
 int thrum_fork_slow(thrum_branch *branch)
 {
     (void)branch;
     return thrum_worker_pushed();
 }
 
-bool thrum_join_slow(thrum_branch *branch, void *popped, int *status)
+bool thrum_join_slow(thrum_branch *branch, void *popped, bool room, int *status)
 {
-    bool short_stack = popped == branch;
-
-    popped = thrum_pop_politely(short_stack ? thrum_lane_pop(thrum_lane_self()) : popped);
-    if (popped == branch && !short_stack)
+    popped = thrum_pop_politely(room ? popped : thrum_lane_pop(thrum_lane_self()));
+    if (popped == branch && room)
         return true;
     if (popped == branch) {
         thrum_suspend_for(branch, commit, branch);

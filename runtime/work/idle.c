@@ -7,6 +7,11 @@
  * finds nothing looks once more, after a heavy fence, at everything that
  * could have been published by one who saw it searching.
  *
+ * Searchers and sleepers are counted in one word, so that a publisher learns
+ * from one load that nobody needs to be woken. Who a sleeper is, its bit says:
+ * set before it is counted, and cleared, by whoever takes it away, before the
+ * count goes down.
+ *
  * Edges
  *   idle.search   sleep, found <-> claim   one sees the other: with the heavy fence of the
  *                                          last searcher against the light one of the publisher
@@ -14,9 +19,17 @@
  */
 #include "runtime/work/idle.h"
 
+#define SEARCHER ((uint64_t)1)
+#define SLEEPER ((uint64_t)1 << 32)
+
+static uint64_t searchers_in(uint64_t state)
+{
+    return state & (SLEEPER - 1);
+}
+
 void thrum_idle_init(struct idle *idle, unsigned workers_max)
 {
-    idle->searching = 0;
+    idle->state = 0;
     idle->words = (workers_max + 63) / 64;
     for (unsigned i = 0; i < IDLE_WORDS; i++)
         idle->sleeping[i] = 0;
@@ -54,52 +67,56 @@ static int sleeper_take(struct idle *idle)
 static bool anybody_sleeps(const struct idle *idle)
 {
     for (unsigned i = 0; i < idle->words; i++)
-        if (load_relaxed(&idle->sleeping[i])) /* relaxed: the light fence orders it */
+        if (load_acquire(&idle->sleeping[i])) /* EDGE idle.asleep */
             return true;
     return false;
 }
 
 int thrum_idle_claim(struct idle *idle)
 {
-    for (;;) {
-        uint64_t none = 0;
+    uint64_t seen = load_relaxed(&idle->state); /* relaxed: the light fence orders it */
+                                                /* EDGE idle.search */
+    while (searchers_in(seen) == 0 && seen != 0) {
         int worker;
 
-        if (load_relaxed(&idle->searching) != 0) /* relaxed: the light fence orders it */
-            return -1;                           /* EDGE idle.search */
-        if (!anybody_sleeps(idle))
-            return -1;
-        if (!cas_acq_rel(&idle->searching, &none, 1)) /* EDGE idle.search */
-            return -1;
+        if (!cas_acq_rel(&idle->state, &seen, seen + SEARCHER)) /* EDGE idle.search */
+            continue;
         worker = sleeper_take(idle);
-        if (worker >= 0)
+        if (worker >= 0) {
+            add_acq_rel(&idle->state, -SLEEPER);
             return worker;
+        }
         /* Who went to sleep since may have taken us for a searcher: look again. */
-        if (!thrum_idle_found(idle))
+        if (!thrum_idle_found(idle) || !anybody_sleeps(idle))
             return -1;
+        seen = load_relaxed(&idle->state); /* relaxed: a guess */
     }
+    return -1;
 }
 
 void thrum_idle_search(struct idle *idle)
 {
-    add_acq_rel(&idle->searching, 1); /* EDGE idle.search */
+    add_acq_rel(&idle->state, SEARCHER); /* EDGE idle.search */
 }
 
 bool thrum_idle_found(struct idle *idle)
 {
-    return add_acq_rel(&idle->searching, (uint64_t)-1) == 1; /* EDGE idle.search */
+    return searchers_in(add_acq_rel(&idle->state, -SEARCHER)) == 1; /* EDGE idle.search */
 }
 
 bool thrum_idle_sleep(struct idle *idle, unsigned worker)
 {
+    uint64_t seen;
+
     add_acq_rel(&idle->sleeping[worker / 64], (uint64_t)1 << worker % 64); /* EDGE idle.asleep */
-    return add_acq_rel(&idle->searching, (uint64_t)-1) == 1;               /* EDGE idle.search */
+    seen = add_acq_rel(&idle->state, SLEEPER - SEARCHER); /* EDGE idle.search, idle.asleep */
+    return searchers_in(seen) == 1;
 }
 
 bool thrum_idle_unsleep(struct idle *idle, unsigned worker)
 {
     if (!bit_clear(&idle->sleeping[worker / 64], (uint64_t)1 << worker % 64))
         return false;
-    thrum_idle_search(idle);
+    add_acq_rel(&idle->state, SEARCHER - SLEEPER); /* EDGE idle.search */
     return true;
 }

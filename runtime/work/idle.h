@@ -15,9 +15,9 @@
 #define IDLE_WORDS (IDLE_WORKERS_MAX / 64)
 
 struct idle {
-    uint64_t searching __attribute__((aligned(CACHE_LINE))); /* atomic: workers that look for work */
-    uint64_t words;                                          /* constant: of sleeping that are used */
-    uint64_t sleeping[IDLE_WORDS];                           /* atomic: a bit for each sleeper */
+    uint64_t state __attribute__((aligned(CACHE_LINE))); /* atomic: searchers, and sleepers << 32 */
+    uint64_t words;                                      /* constant: of sleeping that are used */
+    uint64_t sleeping[IDLE_WORDS];                       /* atomic: a bit for each sleeper */
 };
 
 void thrum_idle_init(struct idle *idle, unsigned workers_max);

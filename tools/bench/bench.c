@@ -75,18 +75,26 @@ struct fib {
     long result;
 };
 
+/* The leaves first, so that they need no stack frame. */
+static int fib_group_inner(struct fib *self);
+
 static int fib_group(void *arg)
 {
     struct fib *self = arg;
+
+    if (self->n >= 2)
+        return fib_group_inner(self);
+    self->result = self->n;
+    return 0;
+}
+
+static __attribute__((noinline)) int fib_group_inner(struct fib *self)
+{
     struct fib left = {self->n - 1, 0}, right = {self->n - 2, 0};
     thrum_group group;
     thrum_child child;
     int status;
 
-    if (self->n < 2) {
-        self->result = self->n;
-        return 0;
-    }
     status = thrum_group_open(&group, NULL);
     if (status)
         return status;
@@ -98,24 +106,31 @@ static int fib_group(void *arg)
     return status;
 }
 
+static int fib_pair_inner(struct fib *self);
+
 static int fib_pair(void *arg)
 {
     struct fib *self = arg;
+
+    if (self->n >= 2)
+        return fib_pair_inner(self);
+    self->result = self->n;
+    return 0;
+}
+
+static __attribute__((noinline)) int fib_pair_inner(struct fib *self)
+{
     struct fib left = {self->n - 1, 0}, right = {self->n - 2, 0};
     thrum_branch branch;
-    int status;
+    int status, joined;
 
-    if (self->n < 2) {
-        self->result = self->n;
-        return 0;
-    }
     status = thrum_fork(&branch, fib_pair, &left);
     if (status)
         return status;
     status = fib_pair(&right);
-    status = thrum_join_first(status, thrum_join(&branch, fib_pair, &left));
+    joined = thrum_join(&branch, fib_pair, &left);
     self->result = left.result + right.result;
-    return status;
+    return status ? status : joined;
 }
 
 static int fib(void *arg)
