@@ -1,0 +1,246 @@
+/*
+ * task_handle_test.c - handles of tasks: has it ended, how, what was its name;
+ * and what a task knows about itself.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/atomic/verbs.h"
+#include "workers.h"
+
+static int wait_for(void *arg)
+{
+    return thrum_event_wait(arg);
+}
+
+static int fail(void *arg)
+{
+    return *(int *)arg;
+}
+
+static int outlives(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    thrum_task *sleeper, *failed;
+    thrum_group group;
+    int status = -EIO;
+    int seen = 17;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, wait_for, &event, NULL, &sleeper), 0);
+    CHECK_EQ(thrum_group_spawn(&group, fail, &status, NULL, &failed), 0);
+    thrum_yield();
+    CHECK(!thrum_task_ended(sleeper, &seen));
+    CHECK_EQ(seen, 17);
+    thrum_event_set(&event);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), THRUM_EGROUP);
+    CHECK(thrum_task_ended(sleeper, NULL));
+    CHECK(thrum_task_ended(sleeper, &seen));
+    CHECK_EQ(seen, 0);
+    CHECK(thrum_task_ended(failed, &seen));
+    CHECK_EQ(seen, -EIO);
+    CHECK_STR_EQ(thrum_task_name(failed), "");
+    thrum_task_unref(sleeper);
+    CHECK(thrum_task_ref(failed) == failed);
+    thrum_task_unref(failed);
+    CHECK(thrum_task_ended(failed, &seen));
+    thrum_task_unref(failed);
+    thrum_task_unref(NULL);
+    thrum_event_destroy(&event);
+    return 0;
+}
+
+TEST(a_handle_outlives_its_group)
+{
+    run_everywhere(outlives, NULL);
+}
+
+#define MANY 200
+
+static int nothing(void *arg)
+{
+    return (int)(intptr_t)arg;
+}
+
+static int many_handles(void *arg)
+{
+    thrum_task *tasks[MANY];
+    thrum_group group;
+
+    (void)arg;
+    for (int round = 0; round < 20; round++) {
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        for (intptr_t i = 0; i < MANY; i++)
+            CHECK_EQ(thrum_group_spawn(&group, nothing, (void *)i, NULL, &tasks[i]), 0);
+        for (int i = 0; i < MANY / 2; i++) { /* before or after it has ended */
+            thrum_task_unref(tasks[i]);
+            if (i % 10 == 0)
+                thrum_yield();
+        }
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        for (int i = MANY / 2; i < MANY; i++) {
+            int status;
+
+            CHECK(thrum_task_ended(tasks[i], &status));
+            CHECK_EQ(status, i);
+            thrum_task_unref(tasks[i]);
+        }
+    }
+    return 0;
+}
+
+TEST(handles_are_given_back_before_and_after_the_end)
+{
+    run_everywhere(many_handles, NULL);
+}
+
+struct keep {
+    thrum_task *task;
+};
+
+static int keep_handle(void *arg)
+{
+    struct keep *keep = arg;
+    thrum_group group;
+
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, nothing, (void *)(intptr_t)5, NULL, &keep->task), 0);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(a_thread_that_runs_no_task_looks_at_a_handle)
+{
+    thrum_runtime *runtime = runtime_with(2);
+    struct keep keep;
+    int status;
+
+    for (int i = 0; i < 100; i++) {
+        CHECK_EQ(thrum_runtime_run(runtime, keep_handle, &keep), 0);
+        CHECK(thrum_task_ended(keep.task, &status));
+        CHECK_EQ(status, 5);
+        thrum_task_unref(keep.task);
+    }
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+}
+
+/* ---- names --------------------------------------------------------------------------------- */
+
+static int knows_its_name(void *arg)
+{
+    CHECK_STR_EQ(thrum_self_name(), arg);
+    thrum_yield();
+    CHECK_STR_EQ(thrum_self_name(), arg);
+    return 0;
+}
+
+static int names(void *arg)
+{
+    static const char *const given[][2] = {
+        {"", ""},
+        {"short", "short"},
+        {"twenty-three characters", "twenty-three characters"},
+        {"twenty-four characters..", "twenty-four characters."},
+    };
+    thrum_child child;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_STR_EQ(thrum_self_name(), "");
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        thrum_task_options options = THRUM_TASK_OPTIONS_INIT;
+        thrum_task *task;
+        char copied[64];
+
+        strcpy(copied, given[i][0]);
+        options.name = copied;
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_group_spawn(&group, knows_its_name, (void *)(uintptr_t)given[i][1],
+                                   &options, &task), 0);
+        CHECK_EQ(thrum_group_spawn_child(&group, &child, knows_its_name, (void *)(uintptr_t) ""),
+                 0);
+        memset(copied, 'x', sizeof(copied));
+        CHECK_STR_EQ(thrum_self_name(), "");
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        CHECK_STR_EQ(thrum_self_name(), "");
+        CHECK_STR_EQ(thrum_task_name(task), given[i][1]);
+        thrum_task_unref(task);
+    }
+    return 0;
+}
+
+TEST(a_task_knows_its_name)
+{
+    run_everywhere(names, NULL);
+    CHECK_STR_EQ(thrum_self_name(), "");
+}
+
+/* ---- identity ------------------------------------------------------------------------------ */
+
+struct family {
+    uint64_t parent;
+    uint64_t seen;
+    bool inner; /* opens a group of its own */
+};
+
+static int child(void *arg)
+{
+    struct family *family = arg;
+    uint64_t self = thrum_self();
+    thrum_group group;
+    thrum_child below;
+    struct family inner = {self, 0, false};
+
+    CHECK_NE(self, 0);
+    CHECK_NE(self, family->parent);
+    family->seen = self;
+    thrum_yield();
+    CHECK_EQ(thrum_self(), self);
+    if (!family->inner)
+        return -EIO;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn_child(&group, &below, child, &inner), 0);
+    CHECK_EQ(thrum_self(), self);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), THRUM_EGROUP);
+    CHECK_EQ(thrum_self(), self);
+    CHECK_NE(inner.seen, self);
+    return 0;
+}
+
+static int identities(void *arg)
+{
+    uint64_t self = thrum_self();
+
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        struct family families[4];
+        thrum_child children[3];
+        thrum_branch branch;
+        thrum_group group;
+
+        for (int k = 0; k < 4; k++)
+            families[k] = (struct family){self, 0, k % 2};
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_group_spawn_n(&group, children, 2, child, families, sizeof(families[0])), 0);
+        CHECK_EQ(thrum_group_spawn(&group, child, &families[2], NULL, NULL), 0);
+        CHECK_EQ(thrum_self(), self);
+        CHECK_EQ(thrum_fork(&branch, child, &families[3]), 0);
+        CHECK_EQ(thrum_self(), self);
+        CHECK_EQ(thrum_join(&branch, child, &families[3]), 0);
+        CHECK_EQ(thrum_self(), self);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), THRUM_EGROUP);
+        CHECK_EQ(thrum_self(), self);
+        for (int k = 0; k < 4; k++)
+            for (int l = k + 1; l < 3; l++) /* siblings that ran at the same time, perhaps */
+                CHECK_NE(families[k].seen, families[l].seen);
+    }
+    return 0;
+}
+
+/* A child that its parent's close runs on the parent's own stack is somebody else all the same. */
+TEST(parent_and_child_are_two)
+{
+    CHECK_EQ(thrum_self(), 0);
+    run_everywhere(identities, NULL);
+    CHECK_EQ(thrum_self(), 0);
+}
