@@ -1,0 +1,34 @@
+"""How a model is declared: thrum_model(name, subjects), with NAME.c beside the BUILD file."""
+
+load("//tools:flags.bzl", "COPTS", "DEFINES", "LINKOPTS")
+
+# The search is long: optimised in every build.
+MODEL_COPTS = COPTS + ["-O2"]
+
+MODEL_DEFINES = DEFINES + ["THRUM_MODEL"]
+
+def thrum_model(name, subjects, bound = 2, size = "medium", tags = [], **kwargs):
+    """All interleavings up to a bound, and all mutants.
+
+    Args:
+      name: of the test and of its source.
+      subjects: the runtime's sources under test, compiled for the explorer.
+      bound: on preemptions.
+      size: as for thrum_test.
+      tags: besides "plain", which keeps it out of sanitizers and emulators.
+      **kwargs: as for cc_test.
+    """
+    native.cc_test(
+        name = name,
+        size = size,
+        srcs = [name + ".c"] + ["//:" + subject for subject in subjects],
+        args = ["--bound", str(bound), "--mutants"],
+        copts = MODEL_COPTS,
+        data = ["//:headers", "//:sources"],
+        linkopts = LINKOPTS,
+        linkstatic = True,
+        local_defines = MODEL_DEFINES,
+        tags = tags + ["plain"],
+        deps = ["//tests/model:suite"],
+        **kwargs
+    )
