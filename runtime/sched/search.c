@@ -15,6 +15,7 @@
 #include <sched.h>
 
 #include "runtime/atomic/asymmetric.h"
+#include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
 #include "runtime/plat/futex.h"
 #include "runtime/sched/internal.h"
@@ -43,6 +44,7 @@ static struct fiber *steal_from(struct worker *worker, struct worker *victim)
     struct fiber *fiber = ready_peek(&victim->ready, &head);
     void *task;
 
+    POINT("steal.ready");
     if (fiber && ready_take(&victim->ready, head))
         return fiber;
     task = thrum_deque_steal(&victim->deque);
@@ -164,9 +166,11 @@ static void park_polling(struct worker *worker)
 {
     struct scheduler *scheduler = worker->scheduler;
 
+    POINT("park.poller");
     fence_seq(); /* EDGE sched.poller */
     while (!notified(worker))
         thrum_poll_wait(&scheduler->poll, -1);
+    POINT("park.polled");
     store_release(&scheduler->poller, 0);
 }
 
@@ -175,14 +179,17 @@ static void park(struct worker *worker)
     if (become_poller(worker))
         park_polling(worker);
     else
-        while (!notified(worker))
+        while (!notified(worker)) {
+            POINT("park.futex");
             thrum_futex_wait(&worker->notified, NOTIFY_NONE, -1);
+        }
     store_relaxed(&worker->notified, NOTIFY_NONE); /* relaxed: one notification for each claim */
 }
 
 void thrum_worker_call(struct worker *worker)
 {
     exchange_seq(&worker->notified, NOTIFY_RUN); /* EDGE sched.notify, sched.poller */
+    POINT("wake.noted");
     if (load_acquire(&worker->scheduler->poller) == worker->index + 1)
         thrum_poll_wake(&worker->scheduler->poll);
     else
@@ -222,14 +229,18 @@ static void sleep_until_called(struct worker *worker)
     struct scheduler *scheduler = worker->scheduler;
 
     if (thrum_idle_sleep(&scheduler->idle, worker->index)) {
+        POINT("sleep.last");
         alarm_all(scheduler);
         fence_heavy(); /* EDGE idle.search */
+        POINT("sleep.look");
         if ((work_in_sight(scheduler) || must_leave(worker)) &&
             thrum_idle_unsleep(&scheduler->idle, worker->index))
             return;
     }
     thrum_worker_rests(scheduler);
+    POINT("park.begin");
     park(worker);
+    POINT("park.end");
     thrum_worker_stirs(scheduler);
     /* If we were called but not claimed, our bit is still set, and we do not count yet. */
     thrum_idle_unsleep(&scheduler->idle, worker->index);
@@ -241,9 +252,12 @@ struct fiber *thrum_worker_search(struct worker *worker)
     struct fiber *fiber;
 
     thrum_idle_search(&scheduler->idle);
+    POINT("search.begin");
     while ((fiber = spin(worker)) == NULL && !must_leave(worker))
         sleep_until_called(worker);
+    POINT("search.found");
     if (thrum_idle_found(&scheduler->idle)) {
+        POINT("search.last");
         fence_light(); /* EDGE idle.search */
         thrum_notify(scheduler);
     }

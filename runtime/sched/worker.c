@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #include "runtime/atomic/asymmetric.h"
+#include "runtime/base/point.h"
 #include "runtime/sched/internal.h"
 
 #define INJECT_TURN 61 /* prime, as in Go: no rhythm of a program meets it always */
@@ -85,6 +86,7 @@ struct fiber *thrum_fiber_for(struct worker *worker, void *task)
         fiber = container_of(item, struct fiber, item);
     else
         fiber = thrum_fiber_new(&worker->source, fiber_main);
+    POINT("fiber.made");
     if (!fiber) {
         worker->scheduler->verbs->refuse(task, -ENOMEM);
         return NULL;
@@ -113,6 +115,7 @@ static void push(struct worker *worker, struct fiber *fiber)
     uint64_t bottom = load_relaxed(&worker->deque.lane.bottom); /* relaxed: only we write it */
 
     store_relaxed(&fiber->stamp, bottom); /* relaxed: a hint, read by this worker */
+    POINT("ready.push");
     if (LIKELY(ready_push(&worker->ready, fiber)))
         return;
     worker->inject_turn = INJECT_TURN_FULL;
@@ -129,6 +132,7 @@ void thrum_ready(struct fiber *fiber)
         push(worker, fiber);
     else
         thrum_inject_push(&scheduler->inject, fiber->node, fiber);
+    POINT("ready.pushed");
     fence_light(); /* EDGE idle.search */
     thrum_notify(scheduler);
 }
@@ -141,6 +145,7 @@ int thrum_worker_pushed(void)
     if (!worker)
         thrum_panic("a task was spawned from a thread that runs no task; use thrum_run first");
     err = thrum_deque_pushed(&worker->deque);
+    POINT("spawn.notify");
     thrum_notify(worker->scheduler); /* thrum_deque_pushed has passed a light fence */
     return err;
 }
@@ -185,6 +190,7 @@ static struct fiber *from_own(struct worker *worker)
         void *task;
 
         if (fiber && (int64_t)(top - load_relaxed(&fiber->stamp)) >= 0) { /* relaxed: a hint */
+            POINT("ready.take");
             if (ready_take(&worker->ready, head))
                 return fiber;
             continue;
@@ -262,13 +268,16 @@ struct context *thrum_worker_next(void *arg)
     struct fiber *fiber;
 
     worker->fiber = NULL;
+    POINT("suspend.left");
     if (left)
         worker->commit(worker->commit_arg, left);
+    POINT("suspend.committed");
     fiber = pick(worker);
     if (!fiber)
         return &worker->home;
     if (!ready_empty(&worker->ready)) {
         prefetch_next(worker);
+        POINT("pick.notify");
         fence_light(); /* EDGE idle.search */
         thrum_notify(worker->scheduler);
     }

@@ -10,6 +10,7 @@
  */
 #include <thrum/event.h>
 
+#include "runtime/base/point.h"
 #include "runtime/sync/lock.h"
 #include "runtime/task/wait.h"
 
@@ -80,6 +81,7 @@ void thrum_event_set(thrum_event *event)
     event->first = NULL;
     event->last = NULL;
     lock_leave(&event->lock);
+    POINT("event.fire");
     while (wait) {
         struct event_wait *next = wait->next;
 

@@ -10,6 +10,7 @@
  *   branch.waits   commit -> end    the fiber's registers are in memory
  */
 #include "runtime/task/task.h"
+#include "runtime/base/point.h"
 
 #define DONE ((uint64_t)1)
 
@@ -25,8 +26,12 @@ static int status_of(uint64_t state)
 
 void thrum_branch_end(struct thrum_branch *branch, int status)
 {
-    uint64_t seen = exchange_acq_rel(&branch->state, done_with(status));
+    uint64_t seen;
+
+    POINT("branch.end");
+    seen = exchange_acq_rel(&branch->state, done_with(status));
     /* EDGE branch.ended, branch.waits; *branch may be gone from here on */
+    POINT("branch.ended");
 
     if (seen)
         thrum_ready(pointer_of(seen));
@@ -37,6 +42,7 @@ static void commit(void *arg, struct fiber *left)
     struct thrum_branch *branch = arg;
     uint64_t pending = 0;
 
+    POINT("branch.wait");
     if (!cas_acq_rel(&branch->state, &pending, word_of(left))) /* EDGE branch.waits */
         thrum_ready(left);                                     /* it has ended meanwhile */
 }

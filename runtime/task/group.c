@@ -22,6 +22,7 @@
  */
 #include <errno.h>
 
+#include "runtime/base/point.h"
 #include "runtime/task/task.h"
 
 #define REMOTE_BASE THRUM_GROUP_REMOTE_NONE
@@ -30,8 +31,11 @@
 
 void thrum_group_ended(struct thrum_group *group)
 {
-    if (add_acq_rel(&group->remote, (uint64_t)-1) == 1) /* EDGE group.ended, group.waits */
+    POINT("group.end");
+    if (add_acq_rel(&group->remote, (uint64_t)-1) == 1) { /* EDGE group.ended, group.waits */
+        POINT("group.ended");
         thrum_ready(pointer_of(group->waiter));
+    }
 }
 
 void thrum_group_fail(thrum_group *group, const thrum_child *child, int status)
@@ -56,6 +60,7 @@ static void wait_commit(void *arg, struct fiber *left)
     uint64_t own = group->own;
 
     group->waiter = word_of(left);
+    POINT("group.wait");
     if (add_acq_rel(&group->remote, own - REMOTE_BASE) == REMOTE_BASE - own)
         thrum_ready(left); /* EDGE group.ended, group.waits: all had ended meanwhile */
 }

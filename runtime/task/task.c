@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "runtime/plat/memory.h"
+#include "runtime/base/point.h"
 #include "runtime/task/task.h"
 
 #define CHUNK_TASKS 64
@@ -71,6 +72,7 @@ int thrum_group_spawn(thrum_group *group, thrum_fn fn, void *arg, const thrum_ta
         group->own++;
     else
         add_relaxed(&group->remote, 1); /* relaxed: a counter that cannot reach 0, we are in it */
+    POINT("task.spawn");
     err = thrum_lane_push(&worker->deque.lane, task) ? 0 : thrum_worker_pushed();
     if (UNLIKELY(err)) {
         if (owned)

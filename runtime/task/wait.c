@@ -14,6 +14,8 @@
  */
 #include "runtime/task/wait.h"
 
+#include "runtime/base/point.h"
+
 enum wait_state { WAIT_OPEN = 1, WAIT_ASLEEP = 2 };
 
 void thrum_wait_begin(struct wait *wait)
@@ -27,6 +29,7 @@ static void commit(void *arg, struct fiber *left)
     struct wait *wait = arg;
     uint32_t seen = WAIT_OPEN;
 
+    POINT("wait.commit");
     if (!cas_acq_rel(&wait->state, &seen, WAIT_ASLEEP)) /* EDGE wait.saved, wait.ended */
         thrum_ready(left);
 }
@@ -51,8 +54,10 @@ bool thrum_wait_fire(struct wait *wait, int result)
     do {
         if ((int)seen <= 0)
             return false;
+        POINT("wait.fire");
     } while (!cas_acq_rel(&wait->state, &seen, (uint32_t)result)); /* EDGE wait.saved, wait.ended */
 
+    POINT("wait.fired");
     if (seen == WAIT_ASLEEP)
         thrum_ready(fiber);
     return true;

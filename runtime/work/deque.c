@@ -61,6 +61,7 @@
 #include <errno.h>
 
 #include "runtime/atomic/asymmetric.h"
+#include "runtime/base/point.h"
 #include "runtime/plat/memory.h"
 
 #define FLOOR_POISON ((uint64_t)INT64_MAX)
@@ -125,6 +126,7 @@ static void ring_use(struct deque *deque, struct deque_ring *ring)
 {
     deque->lane.slots = ring->slots;
     deque->lane.mask = ring->mask;
+    POINT("deque.grow");
     store_release(&deque->ring, word_of(ring)); /* EDGE deque.share */
 }
 
@@ -179,6 +181,7 @@ static bool settle(struct deque *deque, thrum_pair *seen, uint64_t split)
     uint64_t count = split - seen->lo;
 
     store_relaxed(floor_of(deque), split); /* relaxed: the swap below releases it */
+    POINT("deque.settle");
     /*
      * MUTANT-OK acquire: the owner reads only slots that it wrote, and acquires the top that it
      * overwrites slots by (make_room). A poison older than the swap may then outlast the store
@@ -232,7 +235,9 @@ int thrum_deque_pushed(struct deque *deque)
     fence_light(); /* EDGE deque.attention */
     if (bottom < load_relaxed(limit_of(deque))) /* relaxed: the fence orders it */
         return 0;
+    POINT("deque.pushed");
     err = make_room(deque, bottom);
+    POINT("deque.room");
     if (asked(deque))
         share(deque, bottom);
     if (!err)
@@ -254,6 +259,7 @@ void *thrum_deque_pop(struct deque *deque)
     thrum_pair seen;
     uint64_t split;
 
+    POINT("deque.pop");
     fence_light(); /* EDGE deque.attention */
     if ((int64_t)bottom >= (int64_t)load_relaxed(floor_of(deque))) /* relaxed: the fence orders it */
         return slot_load(deque, bottom);
@@ -262,6 +268,7 @@ void *thrum_deque_pop(struct deque *deque)
         if ((int64_t)(bottom - seen.lo) < 0) { /* the last one was stolen */
             /* MUTANT-OK release: all below was stolen; who still sees an older top cannot swap */
             store_release(&deque->lane.bottom, bottom + 1);
+            POINT("deque.stolen");
             while (!settle(deque, &seen, split_of(seen)))
                 continue;
             return NULL;
@@ -305,10 +312,12 @@ void *thrum_deque_steal(struct deque *deque)
     ring = pointer_of(load_acquire(&deque->ring)); /* EDGE deque.share */
     task = pointer_of(load_relaxed(&ring->slots[seen.lo & ring->mask])); /* relaxed: void unless
                                                                    the swap succeeds */
+    POINT("steal.read");
     /* MUTANT-OK acquire: the swap finds the version that shared_load acquired */
     if (!cas_acq_rel_pair(&deque->shared, &seen,
                           shared_with(seen, seen.lo + 1, count_of(seen) - 1)))
         return NULL; /* EDGE deque.vacate, deque.share */
+    POINT("steal.taken");
     return task;
 }
 
@@ -326,13 +335,16 @@ bool thrum_deque_revoke(struct deque *deque)
     if (count_of(seen) != 0)
         return true;
     store_relaxed(floor_of(deque), FLOOR_POISON); /* relaxed: the heavy fence orders it */
+    POINT("revoke.poisoned");
     fence_heavy(); /* EDGE deque.attention */
+    POINT("revoke.fenced");
     bottom = load_acquire(&deque->lane.bottom); /* EDGE deque.publish */
     if ((int64_t)(bottom - seen.lo) <= 0)
         return false;
     give = (bottom - seen.lo + 1) / 2;
     if (give > DEQUE_SHARED_MAX)
         give = DEQUE_SHARED_MAX;
+    POINT("revoke.swap");
     /* MUTANT-OK acquire: nothing is read after it; a steal acquires for itself */
     return cas_acq_rel_pair(&deque->shared, &seen, shared_with(seen, seen.lo, give));
     /* EDGE deque.share */

@@ -19,6 +19,8 @@
  */
 #include "runtime/work/idle.h"
 
+#include "runtime/base/point.h"
+
 #define SEARCHER ((uint64_t)1)
 #define SLEEPER ((uint64_t)1 << 32)
 
@@ -81,7 +83,9 @@ int thrum_idle_claim(struct idle *idle)
 
         if (!cas_acq_rel(&idle->state, &seen, seen + SEARCHER)) /* EDGE idle.search */
             continue;
+        POINT("idle.claim");
         worker = sleeper_take(idle);
+        POINT("idle.claimed");
         if (worker >= 0) {
             add_acq_rel(&idle->state, -SLEEPER);
             return worker;
@@ -109,6 +113,7 @@ bool thrum_idle_sleep(struct idle *idle, unsigned worker)
     uint64_t seen;
 
     add_acq_rel(&idle->sleeping[worker / 64], (uint64_t)1 << worker % 64); /* EDGE idle.asleep */
+    POINT("idle.sleep");
     seen = add_acq_rel(&idle->state, SLEEPER - SEARCHER); /* EDGE idle.search, idle.asleep */
     return searchers_in(seen) == 1;
 }

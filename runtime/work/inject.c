@@ -15,6 +15,8 @@
  */
 #include "runtime/work/inject.h"
 
+#include "runtime/base/point.h"
+
 static thrum_pair pair_load(const thrum_pair *at)
 {
     thrum_pair pair;
@@ -68,9 +70,11 @@ void thrum_inject_push(struct inject *queue, struct inject_node *node, void *val
 
         if (!unchanged(&queue->tail, tail))
             continue;
+        POINT("inject.push");
         if (next.lo != 0) /* the tail lags: help */
             pair_swap(&queue->tail, tail, node_of(next));
         else if (pair_swap(&node_of(tail)->next, next, node)) {
+            POINT("inject.linked");
             pair_swap(&queue->tail, tail, node);
             return;
         }
@@ -95,7 +99,9 @@ void *thrum_inject_take(struct inject *queue, struct inject_node **spare)
         }
         value = pointer_of(load_relaxed(&node_of(next)->value)); /* relaxed: void unless the
                                                                     swap succeeds */
+        POINT("inject.take");
         if (pair_swap(&queue->head, head, node_of(next))) {
+            POINT("inject.taken");
             *spare = node_of(head);
             return value;
         }

@@ -10,17 +10,20 @@
  */
 #include "runtime/work/pool.h"
 
+#include "runtime/base/point.h"
+
 static void store_push(struct pool_store *store, struct pool_item *batch)
 {
     thrum_pair seen;
 
     seen.hi = load_relaxed(&store->head.hi); /* relaxed: a guess */
     seen.lo = load_relaxed(&store->head.lo); /* relaxed: a guess */
-    do
+    do {
         store_relaxed(&batch->next_batch, seen.lo); /* relaxed: the swap releases it */
-    /* MUTANT-OK acquire: what it replaces is not looked at; its release is carried on */
-    while (!cas_acq_rel_pair(&store->head, &seen,
-                             ((thrum_pair){word_of(batch), seen.hi + 1}))); /* EDGE pool.batch */
+        POINT("pool.push");
+        /* MUTANT-OK acquire: what it replaces is not looked at; its release is carried on */
+    } while (!cas_acq_rel_pair(&store->head, &seen,
+                               ((thrum_pair){word_of(batch), seen.hi + 1}))); /* EDGE pool.batch */
 }
 
 static struct pool_item *store_pop(struct pool_store *store)
@@ -37,6 +40,7 @@ static struct pool_item *store_pop(struct pool_store *store)
         if (!batch)
             return NULL;
         next = load_relaxed(&batch->next_batch); /* relaxed: void unless the swap succeeds */
+        POINT("pool.pop");
         /* MUTANT-OK release: a pop writes nothing of its own, and carries on what was released */
     } while (!cas_acq_rel_pair(&store->head, &seen, ((thrum_pair){next, seen.hi + 1})));
     return batch; /* EDGE pool.batch */
