@@ -155,8 +155,10 @@ void check_death_end(const struct check_site *site, const char *text)
     status = wait_for(death.pid);
     if (status != 0 && strstr(said, text))
         return;
-    fprintf(stderr, "%s:%d: not true: %s\n  wait status %#x\n  expected on stderr: %s\n"
-            "  found: %s\n", site->file, site->line, site->text, (unsigned)status, text, said);
+    fprintf(stderr,
+            "%s:%d: not true: %s\n  wait status %#x\n  expected on stderr: %s\n"
+            "  found: %s\n",
+            site->file, site->line, site->text, (unsigned)status, text, said);
     leave(1);
 }
 

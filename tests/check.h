@@ -33,13 +33,13 @@ struct check_site {
 
 #define CHECK_SITE(text) (&(const struct check_site){__FILE__, __LINE__, text})
 
-#define TEST(id)                                                        \
-    static void test_##id(void);                                        \
-    static struct check_test check_test_##id = {#id, test_##id, NULL};  \
-    __attribute__((constructor)) static void check_register_##id(void)  \
-    {                                                                   \
-        check_register(&check_test_##id);                               \
-    }                                                                   \
+#define TEST(id)                                                       \
+    static void test_##id(void);                                       \
+    static struct check_test check_test_##id = {#id, test_##id, NULL}; \
+    __attribute__((constructor)) static void check_register_##id(void) \
+    {                                                                  \
+        check_register(&check_test_##id);                              \
+    }                                                                  \
     static void test_##id(void)
 
 #define CHECK(cond) ((cond) ? (void)0 : check_fail(CHECK_SITE(#cond)))
@@ -57,28 +57,29 @@ struct check_site {
  * signal or with a status other than 0 and to have said `text` on its standard
  * error. In a process with several threads only the calling one is forked.
  */
-#define CHECK_DEATH(expr, text)                         \
-    do {                                                \
-        if (check_death_begin()) {                      \
-            expr;                                       \
-            check_death_survived(CHECK_SITE(#expr));    \
-        }                                               \
+#define CHECK_DEATH(expr, text)                           \
+    do {                                                  \
+        if (check_death_begin()) {                        \
+            expr;                                         \
+            check_death_survived(CHECK_SITE(#expr));      \
+        }                                                 \
         check_death_end(CHECK_SITE(#expr " dies"), text); \
     } while (0)
 
 /* Leave the test here: this machine cannot run it. Counted apart. */
 #define SKIP(reason) check_skip(reason)
 
-#define CHECK_COMPARE(a, op, b)                                             \
-    do {                                                                    \
-        intmax_t check_a_ = CHECK_WORD(a);                                  \
-        intmax_t check_b_ = CHECK_WORD(b);                                  \
-        if (!(check_a_ op check_b_))                                        \
+#define CHECK_COMPARE(a, op, b)                                                   \
+    do {                                                                          \
+        intmax_t check_a_ = CHECK_WORD(a);                                        \
+        intmax_t check_b_ = CHECK_WORD(b);                                        \
+        if (!(check_a_ op check_b_))                                              \
             check_fail_values(CHECK_SITE(#a " " #op " " #b), check_a_, check_b_); \
     } while (0)
 
 /* Floating point would be cut down to integers without a word: refuse it. */
-#define CHECK_WORD(v) _Generic((v), float: check_no_float, double: check_no_float, default: (intmax_t)(v))
+#define CHECK_WORD(v) \
+    _Generic((v), float: check_no_float, double: check_no_float, default: (intmax_t)(v))
 
 extern struct check_no_float check_no_float;
 

@@ -69,7 +69,12 @@ TEST(failures_show_values)
 TEST(death_is_seen)
 {
     CHECK_DEATH(say_and_abort("last words"), "last words");
-    CHECK_DEATH({ fputs("by status", stderr); _exit(3); }, "by status");
+    CHECK_DEATH(
+        {
+            fputs("by status", stderr);
+            _exit(3);
+        },
+        "by status");
 }
 
 TEST(survivors_are_failures)

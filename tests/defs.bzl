@@ -22,6 +22,6 @@ def thrum_test(name, srcs = None, deps = [], copts = [], defines = [], size = "s
         linkopts = LINKOPTS,
         linkstatic = True,
         local_defines = DEFINES + defines,
-        deps = ["//tests:check", "//:internal"] + deps,
+        deps = ["//:internal", "//tests:workers"] + deps,
         **kwargs
     )
