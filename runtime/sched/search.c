@@ -40,28 +40,37 @@ static uint64_t random_next(struct worker *worker)
 
 static struct fiber *steal_from(struct worker *worker, struct worker *victim)
 {
-    uint64_t head;
-    struct fiber *fiber = ready_peek(&victim->ready, &head);
+    struct fiber *fiber = thrum_ready_steal(&victim->ready);
     void *task;
 
-    POINT("steal.ready");
-    if (fiber && ready_take(&victim->ready, head))
+    if (fiber)
         return fiber;
     task = thrum_deque_steal(&victim->deque);
     return task ? thrum_fiber_for(worker, task) : NULL;
 }
 
 struct round {
-    bool private_work;  /* somebody has tasks that he has not shared */
-    bool shared_work;   /* somebody has something that can be taken */
+    bool work; /* somebody has something that he has not shared, or another thief was faster */
 };
 
 static void look(struct worker *victim, struct round *round)
 {
-    if (!ready_empty(&victim->ready))
-        round->shared_work = true;
-    if (!thrum_deque_empty(&victim->deque))
-        round->private_work = true;
+    if (!thrum_ready_empty(&victim->ready) || !thrum_deque_empty(&victim->deque))
+        round->work = true;
+}
+
+/* The owner has something, but has not shared it: ask for it, or take it. */
+static struct fiber *insist(struct worker *worker, struct worker *victim, bool revoke)
+{
+    if (!thrum_deque_empty(&victim->deque)) {
+        if (!revoke)
+            thrum_deque_ask(&victim->deque);
+        else if (thrum_deque_revoke(&victim->deque))
+            return steal_from(worker, victim);
+    }
+    if (revoke && !thrum_ready_empty(&victim->ready))
+        return thrum_ready_revoke(&victim->ready);
+    return NULL;
 }
 
 /* One look at everybody, from a random one on. */
@@ -84,12 +93,9 @@ static struct fiber *steal_round(struct worker *worker, bool revoke, struct roun
         if (fiber)
             return fiber;
         look(victim, round);
-        if (thrum_deque_empty(&victim->deque))
-            continue;
-        if (revoke)
-            thrum_deque_revoke(&victim->deque);
-        else
-            thrum_deque_ask(&victim->deque);
+        fiber = insist(worker, victim, revoke);
+        if (fiber)
+            return fiber;
     }
     return NULL;
 }
@@ -98,11 +104,11 @@ static struct fiber *steal_round(struct worker *worker, bool revoke, struct roun
 static bool work_in_sight(struct scheduler *scheduler)
 {
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
-    struct round round = {false, false};
+    struct round round = {false};
 
     for (unsigned i = 0; i < n; i++)
         look(worker_at(scheduler, i), &round);
-    return round.private_work || round.shared_work || !thrum_inject_empty(&scheduler->inject);
+    return round.work || !thrum_inject_empty(&scheduler->inject);
 }
 
 static bool must_leave(struct worker *worker)
@@ -130,15 +136,15 @@ static struct fiber *spin(struct worker *worker)
 
     while (!must_leave(worker)) {
         int64_t now = thrum_clock_now();
-        struct round round = {false, false};
+        struct round round = {false};
         bool revoke = now - asked_since > REVOKE_NS;
         struct fiber *fiber = steal_round(worker, revoke, &round);
 
         if (fiber)
             return fiber;
-        if (!round.private_work || revoke)
+        if (!round.work || revoke)
             asked_since = now;
-        if (round.private_work || round.shared_work)
+        if (round.work)
             empty_since = now;
         else if (now - empty_since > SPIN_NS || impatient)
             return NULL;

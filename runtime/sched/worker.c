@@ -184,27 +184,24 @@ static struct fiber *from_inject(struct worker *worker)
 static struct fiber *from_own(struct worker *worker)
 {
     for (;;) {
-        uint64_t head;
-        struct fiber *fiber = ready_peek(&worker->ready, &head);
+        struct fiber *fiber = ready_peek(&worker->ready);
         uint64_t top = thrum_deque_top(&worker->deque);
-        void *task;
+        void *task = NULL;
 
-        if (fiber && (int64_t)(top - load_relaxed(&fiber->stamp)) >= 0) { /* relaxed: a hint */
-            POINT("ready.take");
-            if (ready_take(&worker->ready, head))
-                return fiber;
+        if (!fiber || (int64_t)(top - load_relaxed(&fiber->stamp)) < 0) /* relaxed: a hint */
+            task = thrum_deque_take(&worker->deque);
+        if (UNLIKELY(task != NULL)) {
+            struct fiber *fresh = thrum_fiber_for(worker, task);
+
+            if (fresh)
+                return fresh;
             continue;
         }
-        task = thrum_deque_take(&worker->deque);
-        if (task) {
-            fiber = thrum_fiber_for(worker, task);
-            if (fiber)
-                return fiber;
-        } else if (!fiber) {
+        if (!fiber)
             return NULL;
-        } else if (ready_take(&worker->ready, head)) {
+        fiber = ready_take(&worker->ready);
+        if (LIKELY(fiber != NULL))
             return fiber;
-        }
     }
 }
 
@@ -252,11 +249,12 @@ static struct context *enter(struct worker *worker, struct fiber *fiber)
 /* What is coming next will be cold: its stack's top lines. */
 static void prefetch_next(const struct worker *worker)
 {
-    uint64_t head;
-    const char *fiber = ready_peek(&worker->ready, &head);
+    uint64_t index;
+    const char *fiber;
 
-    if (!fiber)
+    if (!ready_window(&worker->ready, &index))
         return;
+    fiber = ready_slot(&worker->ready, index);
     for (int line = -4; line <= 1; line++)
         __builtin_prefetch(fiber + line * CACHE_LINE);
 }
@@ -275,8 +273,8 @@ struct context *thrum_worker_next(void *arg)
     fiber = pick(worker);
     if (!fiber)
         return &worker->home;
-    if (!ready_empty(&worker->ready)) {
-        prefetch_next(worker);
+    prefetch_next(worker);
+    if (ready_more(&worker->ready)) {
         POINT("pick.notify");
         fence_light(); /* EDGE idle.search */
         thrum_notify(worker->scheduler);

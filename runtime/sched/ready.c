@@ -1,0 +1,148 @@
+/*
+ * ready.c - the ready queue: a mirror of the deque (work/deque.c).
+ *
+ *        mine        end                head            tail
+ *     ----+-- window --+---- stolen ------+--- shared ----+----
+ *     the owner takes here              thieves take here
+ *
+ * The owner sets a few fibers aside for itself, with one swap of `shared`, and
+ * takes them with plain loads and stores. `ceiling` is the window's end as the
+ * owner knows it; whoever poisons it is noticed at the next take. A thief that
+ * finds nothing shared, and an owner that does not come by, takes a fiber from
+ * the window's end by revocation. As in the deque:
+ *
+ *   thief                               owner, take
+ *   R1 w = shared                       P1 mine = i + 1
+ *   R2 ceiling = POISON                 P2 (light fence)
+ *   R3 heavy fence                      P3 i >= ceiling: slow
+ *   R4 m = mine; m >= end: nothing      P4 slot i is mine
+ *   R5 cas shared w -> end - 1          slow: U1 ceiling = end
+ *                                             U2 cas shared, version + 1
+ *
+ * and the proof is that of deque.c with the directions turned round: a take
+ * with P1 before the heavy fence's point is seen by R4; one with P1 after it
+ * finds the poison, or the value of a U1 whose U2 makes R5 fail.
+ *
+ * Edges
+ *   ready.push        push -> steal            the fiber and its saved flow
+ *   ready.share       owner, thief -> steal    slots of the window; a slot may be reused
+ *   ready.attention   take <-> revoke          one sees the other's store
+ */
+#include "runtime/sched/ready.h"
+
+#include "runtime/base/point.h"
+
+#define CEILING_POISON ((uint64_t)0)
+#define GAP_MASK ((uint64_t)0xffff)
+
+_Static_assert(READY_SLOTS <= GAP_MASK, "the gap between window and head has 16 bits");
+
+static thrum_pair shared_load(const struct ready_queue *queue)
+{
+    thrum_pair shared;
+
+    shared.hi = load_acquire(&queue->shared.hi); /* EDGE ready.share */
+    shared.lo = load_relaxed(&queue->shared.lo); /* relaxed: checked by the swap */
+    return shared;
+}
+
+static uint64_t end_of(thrum_pair shared)
+{
+    return shared.lo - (shared.hi & GAP_MASK);
+}
+
+/* The next version, with another head and end. */
+static thrum_pair shared_with(thrum_pair shared, uint64_t head, uint64_t end)
+{
+    return (thrum_pair){head, ((shared.hi & ~GAP_MASK) + GAP_MASK + 1) | (head - end)};
+}
+
+/*
+ * Owner. Head and end of the window become these, the ceiling is no longer
+ * poisoned, and revocations under way are aborted. False: a thief was faster.
+ */
+static bool settle(struct ready_queue *queue, thrum_pair *seen, uint64_t head, uint64_t end)
+{
+    store_relaxed(&queue->ceiling, end); /* relaxed: the swap below releases it */
+    POINT("ready.settle");
+    return cas_acq_rel_pair(&queue->shared, seen, shared_with(*seen, head, end));
+    /* EDGE ready.share */
+}
+
+void *thrum_ready_take_slow(struct ready_queue *queue)
+{
+    uint64_t index = load_relaxed(&queue->mine) - 1; /* relaxed: only we write it */
+    uint64_t tail = load_relaxed(&queue->tail);      /* relaxed: only we write it */
+    thrum_pair seen = shared_load(queue);
+
+    for (;;) {
+        uint64_t head = seen.lo;
+        uint64_t end = end_of(seen);
+        uint64_t window = tail - head < READY_WINDOW ? tail - head : READY_WINDOW;
+
+        if ((int64_t)(index - end) < 0) { /* it is in the window: we were only called */
+            if (settle(queue, &seen, head, end))
+                return ready_slot(queue, index);
+        } else if (head == tail) {
+            store_release(&queue->mine, index); /* EDGE ready.attention */
+            if (settle(queue, &seen, head, end))
+                return NULL;
+        } else { /* the next window */
+            store_release(&queue->mine, head + 1); /* EDGE ready.attention */
+            if (settle(queue, &seen, head + window, head + window))
+                return ready_slot(queue, head);
+        }
+    }
+}
+
+void *thrum_ready_peek_slow(const struct ready_queue *queue)
+{
+    uint64_t index = load_relaxed(&queue->mine); /* relaxed: only we write it */
+    uint64_t tail = load_relaxed(&queue->tail);  /* relaxed: only we write it */
+    thrum_pair seen = shared_load(queue);
+
+    if ((int64_t)(index - end_of(seen)) >= 0)
+        index = seen.lo;
+    return index == tail ? NULL : ready_slot(queue, index);
+}
+
+void *thrum_ready_steal(struct ready_queue *queue)
+{
+    thrum_pair seen = shared_load(queue);
+    uint64_t tail = load_acquire(&queue->tail); /* EDGE ready.push */
+    void *fiber;
+
+    if ((int64_t)(tail - seen.lo) <= 0)
+        return NULL;
+    fiber = ready_slot(queue, seen.lo);
+    POINT("steal.ready");
+    if (!cas_acq_rel_pair(&queue->shared, &seen, shared_with(seen, seen.lo + 1, end_of(seen))))
+        return NULL; /* EDGE ready.share */
+    return fiber;
+}
+
+void *thrum_ready_revoke(struct ready_queue *queue)
+{
+    thrum_pair seen = shared_load(queue);
+    uint64_t end = end_of(seen);
+    void *fiber;
+
+    store_relaxed(&queue->ceiling, CEILING_POISON); /* relaxed: the heavy fence orders it */
+    POINT("ready.poisoned");
+    fence_heavy(); /* EDGE ready.attention */
+    if ((int64_t)(end - load_acquire(&queue->mine)) <= 0) /* EDGE ready.attention */
+        return NULL;
+    fiber = ready_slot(queue, end - 1);
+    POINT("ready.revoke");
+    if (!cas_acq_rel_pair(&queue->shared, &seen, shared_with(seen, seen.lo, end - 1)))
+        return NULL; /* EDGE ready.share */
+    return fiber;
+}
+
+bool thrum_ready_empty(const struct ready_queue *queue)
+{
+    thrum_pair seen = shared_load(queue);
+
+    return (int64_t)(load_acquire(&queue->tail) - seen.lo) <= 0 && /* EDGE ready.push */
+           (int64_t)(end_of(seen) - load_acquire(&queue->mine)) <= 0; /* EDGE ready.attention */
+}
