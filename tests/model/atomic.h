@@ -19,9 +19,11 @@
     ((MODEL_WORD(at))model_load(MODEL_SITE(verb, order), (at), sizeof(*(at))))
 #define MODEL_STORE(at, v, verb, order) \
     model_store(MODEL_SITE(verb, order), (at), sizeof(*(at)), (MODEL_WORD(at))(v))
-#define MODEL_RMW(name, at, v, verb, order)                                 \
-    ((MODEL_WORD(at))model_##name(MODEL_SITE(verb, order), (at), sizeof(*(at)), \
-                                  (MODEL_WORD(at))(v)))
+#define MODEL_RMW(name, at, v, verb, order)                                              \
+    __extension__({ /* the result may be ignored */                                      \
+        (MODEL_WORD(at))model_##name(MODEL_SITE(verb, order), (at), sizeof(*(at)),       \
+                                     (MODEL_WORD(at))(v));                               \
+    })
 #define MODEL_CAS(at, seen, v, verb, order)                           \
     model_cas(MODEL_SITE(verb, order), (at), sizeof(*(at)),           \
               (1 ? (seen) : (MODEL_WORD(at) *)0), (MODEL_WORD(at))(v))
@@ -97,13 +99,12 @@ static inline bool model_pair(struct model_site *site, thrum_pair *at, thrum_pai
 #define thrum_fence_seq() fence_seq()
 #define thrum_fence_compiler() fence_compiler()
 
-/*
- * The asymmetric fences stand here in place of runtime/atomic/asymmetric.h, so
- * that each use is a site and a mutant of its own. thrum_asymmetric chooses.
- */
-#define THRUM_ATOMIC_ASYMMETRIC_H
-extern bool thrum_asymmetric;
+#define thrum_cpu_pause() model_yield()
 
+/*
+ * The asymmetric fences of runtime/atomic/asymmetric.h, whose variable chooses:
+ * macros, so that each use is a site and a mutant of its own.
+ */
 #define fence_light() \
     (thrum_asymmetric ? (void)0 : model_fence(MODEL_SITE("fence_light", MODEL_SEQ)))
 #define fence_heavy()                                                         \

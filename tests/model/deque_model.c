@@ -269,7 +269,9 @@ static const struct model models[] = {
     BOTH("wrap", begin_shared_1, owner_again, asker),
     LESS("wrap, two thieves", begin_shared_1, owner_again, asker, thief),
     LESS("revoke for another", begin_4, owner_push_two, revoker_only, thief),
-    LESS("two revokers", begin_private_2, owner_pop_all, revoker, revoker_only),
+    {"two revokers", begin_private_2, {owner_pop_all, revoker, revoker_only}, check, 2, 1, false},
+    {"two revokers, fences", begin_private_2_fences, {owner_pop_all, revoker, revoker_only}, check,
+     1, 1, false},
     LESS("ask and revoke", begin_private_2, owner_pop_push_pop, asker, revoker),
     LESS("ask and revoke, one", begin_private_3, owner_pop_all, ask_and_revoke, thief),
 };

@@ -136,6 +136,7 @@ static int self = -1;
 static struct view sc;
 static unsigned depth;
 static int preemptions_left;
+static int interrupts_left; /* fences of membarriers between two steps of a thread's run */
 static int stale_left;
 static bool spurious_left;
 static uint64_t steps;
@@ -417,7 +418,7 @@ static bool releases(const struct model_site *site)
 
 /* ---- scheduling --------------------------------------------------------- */
 
-enum { BARRIER = 64 }; /* candidate BARRIER + 8 * caller + thread: a fence there */
+enum { BARRIER = 64 }; /* BARRIER + 8 * caller + thread stands for a fence there */
 
 static bool runnable(struct thread *t)
 {
@@ -451,9 +452,20 @@ static unsigned add_barriers(unsigned *list, unsigned n, int target)
     return n;
 }
 
+/* All fences that the caller's membarrier still wants. */
+static void complete(int caller)
+{
+    for (int i = 0; i < thread_count; i++)
+        if (threads[i].barriers >> caller & 1)
+            fire(BARRIER + 8 * (unsigned)caller + (unsigned)i);
+}
+
 /*
- * Who may act next. A fence of a membarrier commutes with what other threads
- * do, but for their fences: it is offered only where its place matters.
+ * Who may act next: a thread, the fence of a membarrier in one, or, for a
+ * caller's own number, all fences that it waits for and then the caller. A
+ * single fence commutes with what other threads do, but for their fences: it is
+ * offered only where its place matters. Fences at the ends of a thread's run are
+ * free, one in its midst is an interrupt.
  */
 static unsigned candidates(unsigned *list, bool may_stay, bool fence)
 {
@@ -463,10 +475,11 @@ static unsigned candidates(unsigned *list, bool may_stay, bool fence)
         list[n++] = (unsigned)self;
     if (!may_stay || preemptions_left > 0)
         for (int i = 0; i < thread_count; i++)
-            if (!(may_stay && i == self) && runnable(&threads[i]))
+            if (!(may_stay && i == self) &&
+                (runnable(&threads[i]) || threads[i].state == IN_BARRIER))
                 list[n++] = (unsigned)i;
-    for (int i = 0; i < thread_count; i++)
-        if (!may_stay || fence || i == self)
+    for (int i = 0; i < thread_count && may_stay && interrupts_left > 0; i++)
+        if (fence || i == self)
             n = add_barriers(list, n, i);
     return n;
 }
@@ -502,6 +515,32 @@ static void resume(int number)
         model_switch(&threads[from].sp, threads[number].sp);
 }
 
+/* A thread that goes on may first pass the fences that are due in it. */
+static void arrive(unsigned number)
+{
+    unsigned list[MODEL_THREADS + 1], n = 0, pick;
+
+    if (threads[number].state == IN_BARRIER)
+        complete((int)number);
+    do {
+        n = add_barriers(list, 0, (int)number);
+        pick = choose(n + 1); /* 0: none now */
+        if (pick)
+            fire(list[pick - 1]);
+    } while (pick);
+}
+
+static _Noreturn void leave(void)
+{
+    void *gone;
+
+    if (!all_done())
+        fail("deadlock: a wake-up is lost");
+    self = -1;
+    model_switch(&gone, main_sp);
+    abort();
+}
+
 /* Decide who acts until a thread runs; return when it is the caller. */
 static void schedule(bool may_stay, bool fence)
 {
@@ -511,28 +550,16 @@ static void schedule(bool may_stay, bool fence)
         n = candidates(list, may_stay, fence);
         if (!n && any_yielded())
             continue;
-        if (!n && all_done()) {
-            void *gone;
-
-            self = -1;
-            model_switch(&gone, main_sp);
-        }
         if (!n)
-            fail("deadlock: a wake-up is lost");
+            leave();
         pick = list[choose(n)];
-        if (pick >= BARRIER) {
-            fire(pick);
-            continue;
-        }
-        if (pick == (unsigned)self || !threads[pick].barriers)
+        if (pick < BARRIER)
             break;
-        n = add_barriers(list, 0, (int)pick);
-        list[n] = 0;
-        n = choose(n + 1); /* 0: none now */
-        if (!n)
-            break;
-        fire(list[n - 1]);
+        fire(pick);
+        interrupts_left--;
     }
+    if (!may_stay || pick != (unsigned)self)
+        arrive(pick);
     if (may_stay && pick != (unsigned)self)
         preemptions_left--;
     resume((int)pick);
@@ -1198,6 +1225,7 @@ static void begin_execution(void)
     memset(arena_state, 0, arena_used / 16);
     arena_used = 0;
     preemptions_left = options.preemptions - model->bound_less;
+    interrupts_left = preemptions_left;
     stale_left = options.stale - model->stale_less;
     if (stale_left < 0)
         stale_left = 0;

@@ -150,7 +150,8 @@ struct model {
 };
 
 struct model_options {
-    int preemptions;         /* switches away from a thread that could run on */
+    int preemptions;         /* switches away from a thread that could run on; and the same
+                                number of fences of membarriers in the midst of a run */
     int stale;               /* reads of an old store, stores behind a newer one */
     uint64_t max_executions; /* 0: no limit */
     uint64_t max_steps;      /* in one execution; more is called a livelock */

@@ -1,0 +1,265 @@
+/*
+ * search_model.c - sleeping and waking (runtime/sched/search.c,
+ * runtime/work/idle.c, runtime/sched/ready.h) in the explorer, over the real
+ * deques and the real injection queue.
+ *
+ * Workers search until they have found something; publishers publish and then
+ * are busy for good. There are as many things as searchers, so that a searcher
+ * that sleeps for ever is a lost wake-up, which the explorer calls a deadlock.
+ *
+ * The clock moves by a fixed step at each look: far enough that a searcher
+ * without work sleeps after one round, not so far that it never asks before it
+ * revokes.
+ */
+#include <sched.h>
+#include <string.h>
+
+#include "runtime/atomic/asymmetric.h"
+#include "runtime/plat/clock.h"
+#include "runtime/plat/futex.h"
+#include "runtime/plat/memory.h"
+#include "runtime/sched/internal.h"
+
+enum { WORKERS = 3, FIBERS = 4, CLOCK_STEP = 30000 };
+
+static struct scheduler scheduler;
+static struct worker workers[WORKERS];
+static struct inject_node nodes[FIBERS + 1];
+static struct fiber fibers[FIBERS];
+static unsigned published[FIBERS], found[FIBERS];
+static int64_t now;
+static uint32_t eventfd;
+
+/* ---- the world below ---------------------------------------------------- */
+
+void *thrum_memory_get(size_t bytes, size_t align)
+{
+    (void)align;
+    return memset(model_alloc(bytes), 0, bytes);
+}
+
+void *thrum_memory_get_raw(size_t bytes, size_t align)
+{
+    (void)align;
+    return model_alloc(bytes);
+}
+
+void thrum_memory_put(void *memory)
+{
+    model_free(memory);
+}
+
+int64_t thrum_clock_now(void)
+{
+    return now += CLOCK_STEP;
+}
+
+int sched_yield(void)
+{
+    model_yield();
+    return 0;
+}
+
+int thrum_futex_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
+{
+    (void)timeout_ns;
+    model_futex_wait(word, expected);
+    return 0;
+}
+
+void thrum_futex_wake(const uint32_t *word, int n)
+{
+    model_futex_wake(word, n);
+}
+
+/* An eventfd. The kernel writes and reads it under one lock, which orders memory. */
+int thrum_poll_wait(struct poll *poll, int64_t timeout_ns)
+{
+    (void)poll;
+    (void)timeout_ns;
+    while (exchange_acquire(&eventfd, 0) == 0)
+        model_futex_wait(&eventfd, 0);
+    return 0;
+}
+
+void thrum_poll_wake(struct poll *poll)
+{
+    (void)poll;
+    exchange_release(&eventfd, 1);
+    model_futex_wake(&eventfd, 1);
+}
+
+/* A task in a deque is the fiber that will run it. */
+struct fiber *thrum_fiber_for(struct worker *worker, void *task)
+{
+    (void)worker;
+    return task;
+}
+
+/* ---- beginnings and ends ------------------------------------------------ */
+
+static void begin_worker(unsigned index)
+{
+    struct worker *worker = &workers[index];
+
+    memset(&worker->deque, 0, sizeof(worker->deque));
+    worker->ready.head = worker->ready.tail = 0;
+    MODEL_CHECK(thrum_deque_init(&worker->deque, 4) == 0);
+    worker->scheduler = &scheduler;
+    worker->random = 1;
+    worker->index = index;
+    worker->notified = worker->retiring = 0;
+    scheduler.workers[index] = word_of(worker);
+}
+
+static void name_words(void)
+{
+    static const char *const bottoms[] = {"bottom 0", "bottom 1", "bottom 2"};
+    static const char *const limits[] = {"limit 0", "limit 1", "limit 2"};
+    static const char *const notified[] = {"notified 0", "notified 1", "notified 2"};
+
+    for (unsigned i = 0; i < WORKERS; i++) {
+        model_name(&workers[i].deque.lane.bottom, bottoms[i]);
+        model_name(&workers[i].deque.lane.limit, limits[i]);
+        model_name(&workers[i].notified, notified[i]);
+    }
+    model_name(&scheduler.idle.state, "searchers");
+    model_name(&scheduler.idle.sleeping[0], "sleeping");
+    model_name(&scheduler.poller, "poller");
+    model_name(&eventfd, "eventfd");
+    model_name(&scheduler.inject.head.lo, "inject head");
+}
+
+static void begin(bool asymmetric, unsigned count)
+{
+    thrum_asymmetric = asymmetric;
+    now = 0;
+    eventfd = 0;
+    memset(nodes, 0, sizeof(nodes));
+    memset(fibers, 0, sizeof(fibers));
+    memset(published, 0, sizeof(published));
+    memset(found, 0, sizeof(found));
+    thrum_idle_init(&scheduler.idle, WORKERS);
+    thrum_inject_init(&scheduler.inject, &nodes[FIBERS]);
+    scheduler.workers_max = WORKERS;
+    scheduler.oversubscribed = true;
+    scheduler.known = count;
+    scheduler.busy = count;
+    scheduler.poller = 0;
+    for (unsigned i = 0; i < count; i++)
+        begin_worker(i);
+    for (unsigned i = 0; i < FIBERS; i++)
+        fibers[i].node = &nodes[i];
+    name_words();
+}
+
+static void begin_2(void) { begin(true, 2); }
+static void begin_2_fences(void) { begin(false, 2); }
+static void begin_3(void) { begin(true, 3); }
+static void begin_3_fences(void) { begin(false, 3); }
+
+static void check(void)
+{
+    for (int i = 0; i < FIBERS; i++)
+        MODEL_CHECK(found[i] == published[i]);
+}
+
+/* ---- threads ------------------------------------------------------------ */
+
+static void prepare(unsigned number)
+{
+    model_write(&fibers[number].task, &fibers[number]);
+    published[number] = 1;
+}
+
+static void take(struct fiber *fiber)
+{
+    MODEL_CHECK(fiber >= fibers && fiber < fibers + FIBERS);
+    MODEL_CHECK(model_read(&fiber->task) == fiber);
+    found[fiber - fibers]++;
+    MODEL_CHECK(found[fiber - fibers] == 1);
+}
+
+static void search(unsigned index)
+{
+    struct fiber *fiber = thrum_worker_search(&workers[index]);
+
+    MODEL_CHECK(fiber != NULL);
+    take(fiber);
+}
+static void searcher_1(void) { search(1); }
+static void searcher_2(void) { search(2); }
+
+/* A thread that is no worker, as thrum_ready does it. */
+static void inject(unsigned number)
+{
+    prepare(number);
+    thrum_inject_push(&scheduler.inject, fibers[number].node, &fibers[number]);
+    fence_light();
+    thrum_notify(&scheduler);
+}
+static void foreign(void) { inject(0); }
+static void foreign_twice(void) { inject(0); inject(1); }
+
+/* Worker 0 spawns, as thrum_worker_pushed does it. */
+static void spawn(unsigned number)
+{
+    struct deque *deque = &workers[0].deque;
+
+    prepare(number);
+    if (thrum_lane_push(&deque->lane, &fibers[number]))
+        return;
+    MODEL_CHECK(thrum_deque_pushed(deque) == 0);
+    thrum_notify(&scheduler);
+}
+static void spawner(void) { spawn(2); }
+static void spawner_twice(void) { spawn(2); spawn(3); }
+
+/* Worker 0 makes a fiber ready, as thrum_ready does it. */
+static void make_ready(unsigned number)
+{
+    prepare(number);
+    MODEL_CHECK(ready_push(&workers[0].ready, &fibers[number]));
+    fence_light();
+    thrum_notify(&scheduler);
+}
+static void readier(void) { make_ready(1); }
+
+/* Worker 1 is told to leave, or finds something first. */
+static void retire_1(void)
+{
+    store_release(&workers[1].retiring, 1);
+    thrum_worker_call(&workers[1]);
+}
+static void searcher_leaves(void)
+{
+    struct fiber *fiber = thrum_worker_search(&workers[1]);
+
+    if (fiber)
+        take(fiber);
+}
+
+#define T(text, start, ...)                                            \
+    {text, start, {__VA_ARGS__}, check, 0, 0, false},                  \
+    {text ", fences", start##_fences, {__VA_ARGS__}, check, 0, 0, false}
+#define LESS(text, start, ...)                                         \
+    {text ", fences", start##_fences, {__VA_ARGS__}, check, 1, 1, false}, \
+    {text, start, {__VA_ARGS__}, check, 1, 1, false}
+
+static const struct model models[] = {
+    T("inject", begin_2, foreign, searcher_1),
+    T("ready", begin_2, readier, searcher_1),
+    T("spawn", begin_2, spawner, searcher_1),
+    T("retire", begin_2, retire_1, searcher_leaves),
+    LESS("inject two", begin_3, foreign_twice, searcher_1, searcher_2),
+    LESS("spawn two", begin_3, spawner_twice, searcher_1, searcher_2),
+    LESS("inject and spawn", begin_3, foreign, spawner, searcher_1, searcher_2),
+};
+
+int main(int argc, char **argv)
+{
+    static const char *const subjects[] = {"runtime/sched/search.c", "runtime/work/idle.c",
+                                           "runtime/sched/ready.h", NULL};
+
+    return model_main(argc, argv, models, sizeof(models) / sizeof(*models), subjects);
+}
