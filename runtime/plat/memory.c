@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "runtime/atomic/verbs.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static uint32_t countdown = UINT32_MAX; /* atomic; UINT32_MAX: no failure wanted */
 
@@ -25,9 +28,18 @@ static bool must_fail(void)
 
 void *thrum_memory_get_raw(size_t bytes, size_t align)
 {
+    bool huge = bytes >= HUGE_PAGE;
+    void *memory;
+
     if (must_fail())
         return NULL;
-    return aligned_alloc(align, (bytes + align - 1) & ~(align - 1));
+    if (huge)
+        align = HUGE_PAGE;
+    bytes = (bytes + align - 1) & ~(align - 1);
+    memory = aligned_alloc(align, bytes);
+    if (memory && huge)
+        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* a wish: a page fault each 2 MiB, not 4 KiB */
+    return memory;
 }
 
 void *thrum_memory_get(size_t bytes, size_t align)

@@ -23,6 +23,7 @@
 #define INJECT_TURN 61 /* prime, as in Go: no rhythm of a program meets it always */
 #define INJECT_TURN_FULL 2
 #define BUDGET 128
+#define OVERDUE_TURN 16 /* unstarted tasks that go before a join that had its time */
 
 /*
  * What a thread that runs no tasks has for a lane: every push and pop takes
@@ -110,17 +111,22 @@ int thrum_scheduler_start(struct scheduler *scheduler, void *task)
 
 /* ---- making runnable ----------------------------------------------------------------------- */
 
-static void push(struct worker *worker, struct fiber *fiber)
+/* Tasks below `stamp` go first. */
+static void push_behind(struct worker *worker, struct fiber *fiber, uint64_t stamp)
 {
-    uint64_t bottom = load_relaxed(&worker->deque.lane.bottom); /* relaxed: only we write it */
-
-    store_relaxed(&fiber->stamp, bottom); /* relaxed: a hint, read by this worker */
+    store_relaxed(&fiber->stamp, stamp); /* relaxed: a hint, read by this worker */
     POINT("ready.push");
     if (LIKELY(ready_push(&worker->ready, fiber)))
         return;
     worker->inject_turn = INJECT_TURN_FULL;
     worker->until_inject = INJECT_TURN_FULL;
     thrum_inject_push(&worker->scheduler->inject, fiber->node, fiber);
+}
+
+static void push(struct worker *worker, struct fiber *fiber)
+{
+    push_behind(worker, fiber, load_relaxed(&worker->deque.lane.bottom));
+    /* relaxed: only we write it */
 }
 
 void thrum_ready(struct fiber *fiber)
@@ -310,6 +316,18 @@ static void requeue(void *arg, struct fiber *left)
 void thrum_give_way(void)
 {
     thrum_suspend(requeue, thrum_worker_self());
+}
+
+static void requeue_soon(void *arg, struct fiber *left)
+{
+    struct worker *worker = arg;
+
+    push_behind(worker, left, thrum_deque_top(&worker->deque) + OVERDUE_TURN);
+}
+
+void thrum_give_way_briefly(void)
+{
+    thrum_suspend(requeue_soon, thrum_worker_self());
 }
 
 void thrum_spend(void)

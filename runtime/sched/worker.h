@@ -113,6 +113,12 @@ void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left)
 void thrum_give_way(void);
 
 /*
+ * The calling fiber goes behind all that is ready and a few of the unstarted
+ * tasks here: it is about to run most of them itself, for less.
+ */
+void thrum_give_way_briefly(void);
+
+/*
  * The calling task passed a ready object without waiting: one unit of its
  * budget. It gives way when the budget is used up, so that nobody starves.
  */

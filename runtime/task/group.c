@@ -96,7 +96,7 @@ void *thrum_pop_politely(void *popped)
     popped = thrum_worker_pop(&overdue);
     while (popped && overdue) {
         thrum_unpop(popped);
-        thrum_give_way();
+        thrum_give_way_briefly();
         overdue = false;
         popped = thrum_lane_pop(thrum_lane_self());
         if (!popped)

@@ -16,7 +16,7 @@
  *   nqueens N W    all solutions, a child per placed queen
  *   skynet N W     10-ary tree of children with N leaves
  *   flat N W       one parent spawns N children, one spawn each, and joins them
- *   flat N W slab  the same with tasks in the runtime's memory (peer thrum-slab)
+ *   slab N W K     N tasks in the runtime's memory, in groups of K (default 1000)
  *   yield N W K    N tasks yield K times each
  *   blocked N W    N tasks wait for one event; peak memory and mappings
  */
@@ -257,37 +257,20 @@ static int skynet(void *arg)
 
 /* ---- flat -------------------------------------------------------------------------------- */
 
-struct trivial {
-    thrum_child child;
-    uint64_t result;
-};
-
-static struct trivial *trivials;
+static uint32_t *results;
 
 static int trivial(void *arg)
 {
-    struct trivial *self = arg;
+    uint32_t *slot = arg;
 
-    self->result = (uint64_t)(self - trivials);
+    *slot = (uint32_t)(slot - results);
     return 0;
 }
 
-static int flat_slab(thrum_group *group, long n)
+static int flat_children(thrum_group *group, thrum_child *children, long n)
 {
     for (long i = 0; i < n; i++) {
-        int status = thrum_group_spawn(group, trivial, &trivials[i], NULL, NULL);
-
-        if (status)
-            return status;
-    }
-    return 0;
-}
-
-static int flat_children(thrum_group *group, long n)
-{
-    for (long i = 0; i < n; i++) {
-        int status =
-            thrum_group_spawn_child(group, &trivials[i].child, trivial, &trivials[i]);
+        int status = thrum_group_spawn_child(group, &children[i], trivial, &results[i]);
 
         if (status)
             return status;
@@ -299,27 +282,62 @@ static int flat_children(thrum_group *group, long n)
 static int flat(void *arg)
 {
     struct job *job = arg;
-    size_t bytes = (size_t)job->n * sizeof *trivials;
+    size_t n = (size_t)job->n;
+    thrum_child *children = malloc(n * sizeof *children);
     thrum_group group;
     double begin;
     int status;
 
-    trivials = malloc(bytes);
-    if (!trivials)
+    results = malloc(n * sizeof *results);
+    if (!children || !results)
         return -12;
-    memset(trivials, 1, bytes);
+    memset(children, 1, n * sizeof *children);
+    memset(results, 1, n * sizeof *results);
     begin = now();
     status = thrum_group_open(&group, NULL);
     if (status)
         return status;
-    status = strcmp(job->variant, "slab") == 0 ? flat_slab(&group, job->n)
-                                               : flat_children(&group, job->n);
+    status = flat_children(&group, children, job->n);
     status = thrum_group_close(&group, status, NULL);
     job->seconds = now() - begin;
     job->ops = (double)job->n;
+    for (size_t i = 0; i < n; i++)
+        job->check += results[i];
+    free(results);
+    free(children);
+    return status;
+}
+
+/* ---- slab -------------------------------------------------------------------------------- */
+
+/* Groups of k tasks in the runtime's memory, one after the other. */
+static int slab(void *arg)
+{
+    struct job *job = arg;
+    long wave = job->k > 0 ? job->k : 1000;
+    double begin;
+    int status = 0;
+
+    results = calloc((size_t)job->n, sizeof *results);
+    if (!results)
+        return -12;
+    begin = now();
+    for (long i = 0; i < job->n && !status; i += wave) {
+        long end = i + wave < job->n ? i + wave : job->n;
+        thrum_group group;
+
+        status = thrum_group_open(&group, NULL);
+        if (status)
+            return status;
+        for (long j = i; j < end && !status; j++)
+            status = thrum_group_spawn(&group, trivial, &results[j], NULL, NULL);
+        status = thrum_group_close(&group, status, NULL);
+    }
+    job->seconds = now() - begin;
+    job->ops = (double)job->n;
     for (long i = 0; i < job->n; i++)
-        job->check += trivials[i].result;
-    free(trivials);
+        job->check += results[i];
+    free(results);
     return status;
 }
 
@@ -427,7 +445,7 @@ static const struct workload {
     thrum_fn fn;
 } workloads[] = {
     {"fib", fib},   {"nqueens", nqueens}, {"skynet", skynet},
-    {"flat", flat}, {"yield", yield},     {"blocked", blocked},
+    {"flat", flat}, {"slab", slab}, {"yield", yield}, {"blocked", blocked},
 };
 
 int main(int argc, char **argv)
