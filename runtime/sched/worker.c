@@ -29,7 +29,9 @@
  * What a thread that runs no tasks has for a lane: every push and pop takes
  * the slow path, which finds no worker, and no task is current.
  */
-static struct thrum_lane nobody = {.limit = 0, .floor = (uint64_t)INT64_MAX, .current = &nobody};
+static uint64_t nowhere; /* a fork pushes before it finds out */
+static struct thrum_lane nobody = {
+    .limit = 0, .floor = (uint64_t)INT64_MAX, .slots = &nowhere, .current = &nobody};
 
 __thread struct thrum_lane *thrum_lane_here = &nobody;
 
