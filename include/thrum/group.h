@@ -24,7 +24,7 @@
  *                 close, on the owner's stack, for the price of a call.
  *   thrum_task    (task.h) its memory is the runtime's. Any task of the group
  *                 spawns it; it has a name, and a handle that may outlive the
- *                 group.
+ *                 group, but not the runtime.
  *
  * Children start in any order and on any worker. A child that ends with a
  * negative status has failed: close returns THRUM_EGROUP, and *errors says

@@ -9,7 +9,7 @@
 
 THRUM_BEGIN_DECLS
 
-/* Reference-counted; may outlive its group. */
+/* Reference-counted; may outlive its group, but not its runtime: give it back before close. */
 typedef struct thrum_task thrum_task;
 
 typedef struct thrum_task_options {

@@ -88,7 +88,7 @@ static void say_overflow(size_t stack_bytes)
     say(&message, task_name());
     say(&message, "': its stack of ");
     say_number(&message, stack_bytes >> 10);
-    say(&message, " KiB is used up; give it a larger stack (thrum_task_options.stack_bytes)"
+    say(&message, " KiB is used up; give it a larger stack (thrum_options.stack_bytes)"
                   " or use less of it\n");
     ignored = write(STDERR_FILENO, message.text, message.bytes);
     (void)ignored;
