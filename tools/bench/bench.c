@@ -20,6 +20,7 @@
  *   yield N W K    N tasks yield K times each
  *   blocked N W    N tasks wait for one event; peak memory and mappings
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -390,9 +391,12 @@ static int yield(void *arg)
 
 static thrum_event gate = THRUM_EVENT_INIT;
 
+static atomic_long arrived;
+
 static int blocked_one(void *arg)
 {
     (void)arg;
+    atomic_fetch_add(&arrived, 1);
     return thrum_event_wait(&gate);
 }
 
@@ -425,7 +429,8 @@ static int blocked(void *arg)
     if (status)
         return status;
     status = thrum_group_spawn_n(&group, children, (size_t)job->n, blocked_one, NULL, 0);
-    thrum_yield(); /* behind all of them: they have started, and wait (with one worker) */
+    while (!status && atomic_load(&arrived) < job->n)
+        thrum_yield();
     resident = (status_kib("VmRSS:") + status_kib("VmPTE:") - resident) * 1024 / job->n;
     maps = mappings();
     thrum_event_set(&gate);
