@@ -1,6 +1,7 @@
 /* status.c - names and sentences of status codes. */
 #include <thrum/types.h>
 
+#include <limits.h>
 #include <string.h>
 
 static const struct {
@@ -16,6 +17,12 @@ static const struct {
      "the program was compiled with headers of another version than the library's"},
 };
 
+/* The errno that the status stands for; there is none so large as INT_MAX. */
+static int errno_of(int status)
+{
+    return status == INT_MIN ? INT_MAX : -status;
+}
+
 const char *thrum_errname(int status)
 {
     const char *name;
@@ -25,7 +32,7 @@ const char *thrum_errname(int status)
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (own[i].status == status)
             return own[i].name;
-    name = strerrorname_np(-status);
+    name = strerrorname_np(errno_of(status));
     return name ? name : "unknown status";
 }
 
@@ -38,6 +45,6 @@ const char *thrum_strerror(int status)
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (own[i].status == status)
             return own[i].text;
-    text = strerrordesc_np(-status);
+    text = strerrordesc_np(errno_of(status));
     return text ? text : "unknown status";
 }

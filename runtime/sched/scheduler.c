@@ -143,13 +143,21 @@ int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n)
     return err;
 }
 
+/* Once: other runtimes' workers read it. */
+static pthread_once_t fences_once = PTHREAD_ONCE_INIT;
+
+static void choose_fences(void)
+{
+    thrum_asymmetric = thrum_membarrier_setup();
+}
+
 int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *verbs,
                          unsigned workers_max, size_t stack_bytes)
 {
     struct inject_node *node;
     int err;
 
-    thrum_asymmetric = thrum_membarrier_setup();
+    pthread_once(&fences_once, choose_fences);
     thrum_idle_init(&scheduler->idle, workers_max);
     thrum_fiber_source_init(&scheduler->outside, scheduler, stack_bytes);
     thrum_stack_arena_init(&scheduler->loops, LOOP_STACK_BYTES);
