@@ -170,16 +170,21 @@ static int timeout_s(void)
     return seconds > 0 ? seconds : DEFAULT_TIMEOUT_S;
 }
 
-static void print_file(const char *path)
+/* The file's first line up to and with `until`, and `more` characters after. */
+static void print_file(const char *path, char until, size_t more)
 {
     char line[256] = "";
     FILE *file = fopen(path, "r");
+    char *end;
 
     if (file) {
         if (fgets(line, sizeof(line), file))
             line[strcspn(line, "\n")] = '\0';
         fclose(file);
     }
+    end = strrchr(line, until);
+    if (end && strlen(end) > more)
+        end[more + 1] = '\0';
     fprintf(stderr, "  %s", line[0] ? line : "-");
 }
 
@@ -197,9 +202,9 @@ static void print_threads(pid_t pid)
             continue;
         fprintf(stderr, "  thread");
         snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, entry->d_name);
-        print_file(path);
+        print_file(path, ')', 2); /* NUMBER (NAME) STATE */
         snprintf(path, sizeof(path), "/proc/%d/task/%s/wchan", (int)pid, entry->d_name);
-        print_file(path);
+        print_file(path, '\0', 0);
         fputc('\n', stderr);
     }
     if (dir)

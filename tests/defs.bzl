@@ -2,12 +2,21 @@
 
 load("//tools:flags.bzl", "COPTS", "DEFINES", "LINKOPTS")
 
-def thrum_test(name, srcs = None, deps = [], copts = [], defines = [], size = "small", **kwargs):
+def thrum_test(
+        name,
+        srcs = None,
+        library = "//:thrum",
+        deps = [],
+        copts = [],
+        defines = [],
+        size = "small",
+        **kwargs):
     """A program of TESTs (check.h) that may use the runtime's own headers.
 
     Args:
       name: of the test, and of its source unless srcs says otherwise.
       srcs: its sources.
+      library: the build of the runtime that it links.
       deps: libraries besides the harness and the runtime.
       copts: compiler flags besides the common ones.
       defines: preprocessor definitions for this test alone.
@@ -22,6 +31,6 @@ def thrum_test(name, srcs = None, deps = [], copts = [], defines = [], size = "s
         linkopts = LINKOPTS,
         linkstatic = True,
         local_defines = DEFINES + defines,
-        deps = ["//:internal", "//tests:workers"] + deps,
+        deps = ["//:declarations", "//tests:check", library] + deps,
         **kwargs
     )

@@ -2,8 +2,9 @@
 
 load("//tools:flags.bzl", "COPTS", "DEFINES", "LINKOPTS")
 
-# The search is long: optimised in every build.
-MODEL_COPTS = COPTS + ["-O2"]
+# The search is long: optimised in every build. The explorer's headers are named
+# from tests/.
+MODEL_COPTS = COPTS + ["-O2", "-iquote", "tests"]
 
 MODEL_DEFINES = DEFINES + ["THRUM_MODEL"]
 
