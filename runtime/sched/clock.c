@@ -1,10 +1,20 @@
 /*
- * clock.c - a thread that acts while all workers compute.
+ * clock.c - a thread that acts while all workers compute, or one has stopped.
  *
- * It sleeps while no worker is awake. Else it looks, every TICK_NS, for
- * workers that have made no pick for two ticks: a task that only spawns and
- * joins runs everything inline and never comes back to its loop. It asks them
- * to give way at their next inline join, and to share what they have.
+ * It sleeps while nobody is awake: no worker, and no thread that publishes
+ * from outside. Else it looks, every TICK_NS, for
+ *
+ *   workers that have made no pick for two ticks: a task that only spawns and
+ *   joins runs everything inline and never comes back to its loop. It asks
+ *   them to give way at their next inline join, and to share what they have.
+ *
+ *   work that lies about while workers are parked. The event count wakes
+ *   nobody while somebody searches, and the kernel may have stopped that one;
+ *   or one that has claimed a sleeper and not called it, or published and not
+ *   notified. It calls a parked worker, whatever the count says.
+ *
+ * Edges
+ *   sched.busy   stirs <-> sleep   one sees the other
  */
 #include "runtime/plat/futex.h"
 #include "runtime/plat/thread.h"
@@ -17,7 +27,13 @@ struct watch {
     unsigned ticks; /* since visits last changed */
 };
 
-static void tick(struct scheduler *scheduler, struct watch *watches)
+struct clock {
+    struct watch watches[IDLE_WORKERS_MAX];
+    unsigned in_sight; /* ticks for which there has been work to take */
+    unsigned next;     /* whom to look at first, so that each has its turn */
+};
+
+static void hurry(struct scheduler *scheduler, struct watch *watches)
 {
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
 
@@ -35,16 +51,41 @@ static void tick(struct scheduler *scheduler, struct watch *watches)
     }
 }
 
+static void rouse(struct scheduler *scheduler, struct clock *clock)
+{
+    unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
+
+    clock->in_sight = thrum_work_in_sight(scheduler) ? clock->in_sight + 1 : 0;
+    if (clock->in_sight < 2)
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        struct worker *worker = worker_at(scheduler, clock->next++ % n);
+
+        if (load_relaxed(&worker->parked)) { /* relaxed: a hint, we look again */
+            thrum_worker_call(worker);
+            return;
+        }
+    }
+}
+
+static void sleep_while_idle(struct scheduler *scheduler)
+{
+    exchange_seq(&scheduler->clock_asleep, 1); /* EDGE sched.busy */
+    thrum_futex_wait(&scheduler->busy, 0, -1);
+    store_relaxed(&scheduler->clock_asleep, 0); /* relaxed: a wake too many does no harm */
+}
+
 static void *clock_main(void *arg)
 {
     struct scheduler *scheduler = arg;
-    struct watch watches[IDLE_WORKERS_MAX] = {{0, 0}};
+    struct clock clock = {.in_sight = 0};
 
     while (!load_acquire(&scheduler->clock_stop)) { /* EDGE sched.clock */
         if (load_relaxed(&scheduler->busy) == 0)    /* relaxed: the futex checks again */
-            thrum_futex_wait(&scheduler->busy, 0, -1);
+            sleep_while_idle(scheduler);
         thrum_futex_wait(&scheduler->clock_stop, 0, TICK_NS);
-        tick(scheduler, watches);
+        hurry(scheduler, clock.watches);
+        rouse(scheduler, &clock);
     }
     return NULL;
 }

@@ -15,7 +15,13 @@ struct fiber *thrum_worker_search(struct worker *worker);
 /* Wake a worker without giving it work: it has something to look at. */
 void thrum_worker_call(struct worker *worker);
 
-/* The worker goes to sleep, is awake again: the clock runs while anybody is awake. */
+/* Is there anything for anybody? */
+bool thrum_work_in_sight(struct scheduler *scheduler);
+
+/*
+ * Somebody goes to sleep, is awake: the clock runs while anybody is. Who claims
+ * a sleeper counts it as awake, for the sleeper may not get so far.
+ */
 void thrum_worker_rests(struct scheduler *scheduler);
 void thrum_worker_stirs(struct scheduler *scheduler);
 

@@ -33,11 +33,11 @@ static void *worker_main(void *arg)
     thrum_worker_here(worker);
     thrum_worker_stirs(scheduler);
     thrum_context_leave(&worker->home, &worker->loop, thrum_worker_next, worker);
-    thrum_worker_rests(scheduler);
     thrum_pool_flush(&worker->fibers);
     thrum_worker_here(NULL);
     fence_light(); /* EDGE idle.search: what is left in our queues is for others */
     thrum_notify(scheduler);
+    thrum_worker_rests(scheduler);
     thrum_overflow_thread_fini();
     return NULL;
 }

@@ -100,8 +100,7 @@ static struct fiber *steal_round(struct worker *worker, bool revoke, struct roun
     return NULL;
 }
 
-/* Is there anything for anybody? */
-static bool work_in_sight(struct scheduler *scheduler)
+bool thrum_work_in_sight(struct scheduler *scheduler)
 {
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
     struct round round = {false};
@@ -206,8 +205,10 @@ void thrum_notify(struct scheduler *scheduler)
 {
     int sleeper = thrum_idle_claim(&scheduler->idle);
 
-    if (UNLIKELY(sleeper >= 0))
+    if (UNLIKELY(sleeper >= 0)) {
+        thrum_worker_stirs(scheduler); /* for the sleeper */
         thrum_worker_call(worker_at(scheduler, (unsigned)sleeper));
+    }
 }
 
 void thrum_worker_rests(struct scheduler *scheduler)
@@ -217,7 +218,8 @@ void thrum_worker_rests(struct scheduler *scheduler)
 
 void thrum_worker_stirs(struct scheduler *scheduler)
 {
-    if (add_acquire(&scheduler->busy, 1) == 0) /* the first wakes the clock */
+    add_seq(&scheduler->busy, 1); /* EDGE sched.busy */
+    if (UNLIKELY(load_relaxed(&scheduler->clock_asleep))) /* relaxed: the add orders it */
         thrum_futex_wake(&scheduler->busy, 1);
 }
 
@@ -239,17 +241,19 @@ static void sleep_until_called(struct worker *worker)
         alarm_all(scheduler);
         fence_heavy(); /* EDGE idle.search */
         POINT("sleep.look");
-        if ((work_in_sight(scheduler) || must_leave(worker)) &&
+        if ((thrum_work_in_sight(scheduler) || must_leave(worker)) &&
             thrum_idle_unsleep(&scheduler->idle, worker->index))
             return;
     }
     thrum_worker_rests(scheduler);
     POINT("park.begin");
+    store_relaxed(&worker->parked, 1); /* relaxed: a hint */
     park(worker);
+    store_relaxed(&worker->parked, 0); /* relaxed: a hint */
     POINT("park.end");
-    thrum_worker_stirs(scheduler);
     /* If we were called but not claimed, our bit is still set, and we do not count yet. */
-    thrum_idle_unsleep(&scheduler->idle, worker->index);
+    if (thrum_idle_unsleep(&scheduler->idle, worker->index))
+        thrum_worker_stirs(scheduler);
 }
 
 struct fiber *thrum_worker_search(struct worker *worker)

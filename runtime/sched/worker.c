@@ -131,15 +131,26 @@ static void push(struct worker *worker, struct fiber *fiber)
     /* relaxed: only we write it */
 }
 
+/* From a thread that is none of our workers: it counts as awake until it has notified. */
+static void ready_from_outside(struct scheduler *scheduler, struct fiber *fiber)
+{
+    thrum_worker_stirs(scheduler);
+    thrum_inject_push(&scheduler->inject, fiber->node, fiber);
+    fence_light(); /* EDGE idle.search */
+    thrum_notify(scheduler);
+    thrum_worker_rests(scheduler);
+}
+
 void thrum_ready(struct fiber *fiber)
 {
     struct worker *worker = thrum_worker_self();
     struct scheduler *scheduler = fiber->home;
 
-    if (worker && worker->scheduler == scheduler)
-        push(worker, fiber);
-    else
-        thrum_inject_push(&scheduler->inject, fiber->node, fiber);
+    if (!worker || worker->scheduler != scheduler) {
+        ready_from_outside(scheduler, fiber);
+        return;
+    }
+    push(worker, fiber);
     POINT("ready.pushed");
     fence_light(); /* EDGE idle.search */
     thrum_notify(scheduler);

@@ -49,7 +49,8 @@ struct worker {
     bool started; /* controller: the thread exists and must be joined */
 
     uint32_t notified __attribute__((aligned(CACHE_LINE))); /* atomic, futex: NOTIFY_* */
-    uint32_t retiring;                                      /* atomic: leave when idle */
+    uint32_t parked;   /* atomic, written by the owner: sleeps, or is about to; for the clock */
+    uint32_t retiring; /* atomic: leave when idle */
     uint32_t visits;  /* atomic, written by the owner: counts picks, for the clock */
     uint32_t overdue; /* atomic: the clock wants an inline join to give way */
 };
@@ -64,7 +65,9 @@ struct scheduler {
     unsigned workers_max;           /* constant */
     uint32_t oversubscribed;        /* atomic: more workers than CPUs: do not spin */
     uint32_t known;                 /* atomic: workers[0, known) exist */
-    uint32_t busy __attribute__((aligned(CACHE_LINE))); /* atomic, futex: workers that do not sleep */
+    uint32_t busy __attribute__((aligned(CACHE_LINE))); /* atomic, futex: workers and publishers
+                                                           that do not sleep */
+    uint32_t clock_asleep; /* atomic */
     uint32_t poller;                /* atomic: index + 1 of the worker that polls */
     uint64_t workers[IDLE_WORKERS_MAX]; /* atomic: struct worker *, type-stable */
     struct fiber_source outside;    /* controller: root fibers, the queue's first node */
