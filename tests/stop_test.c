@@ -1,0 +1,549 @@
+/*
+ * stop_test.c - a worker that stops at the worst moment keeps nobody else's
+ * task from running.
+ *
+ * The library is built with THRUM_POINTS. For every point of the lists below,
+ * ROUNDS times: four workers run jobs that have nothing to do with each other,
+ * started by four threads from outside; the first worker to pass the point
+ * after a random number of passes stops there, as if its thread had been
+ * stopped by the kernel. A quiet moment later more jobs come. All jobs must
+ * end but the one whose task is on the stopped worker, which none or one can
+ * be. Then the worker goes on, and that one must end too.
+ *
+ * Each list is tested with membarrier and without. THRUM_STOP_ROUNDS sets
+ * another number of rounds.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <thrum/thrum.h>
+
+#include "runtime/atomic/verbs.h"
+#include "runtime/base/point.h"
+#include "runtime/plat/clock.h"
+#include "runtime/plat/futex.h"
+#include "runtime/task/task.h"
+#include "tests/check.h"
+
+#ifndef THRUM_POINTS
+#error "build this test and the library with -DTHRUM_POINTS"
+#endif
+
+#define US INT64_C(1000)
+#define S INT64_C(1000000000)
+#define THIEF_NS (1000 * US)
+
+enum {
+    ROUNDS = 30,
+    WORKERS = 4,
+    FOREIGN = 4,
+    JOBS_BEFORE = 4000, /* without the stop: it will not come any more */
+    JOBS_AFTER = 12,
+    WATCHDOG_S = 20
+};
+
+void (*thrum_point_hook)(const char *name);
+
+/* ---- the stop ------------------------------------------------------------------------------- */
+
+/* What is armed; one at a time. */
+static struct {
+    uint64_t name;      /* atomic: const char *; NULL: none */
+    uint32_t countdown; /* atomic: passes until the stop */
+    uint32_t passes;    /* atomic: all of them */
+    uint32_t stopped;   /* atomic, futex: a worker has been stopped */
+    uint32_t release;   /* atomic, futex */
+} stop;
+
+static void hook(const char *name)
+{
+    const char *armed = pointer_of(load_acquire(&stop.name));
+
+    if (!armed || strcmp(armed, name) != 0 || !thrum_worker_self())
+        return;
+    add_relaxed(&stop.passes, 1); /* relaxed: a counter */
+    if (add_acq_rel(&stop.countdown, (uint32_t)-1) != 1)
+        return;
+    store_release(&stop.stopped, 1);
+    thrum_futex_wake(&stop.stopped, 1);
+    while (!load_acquire(&stop.release))
+        thrum_futex_wait(&stop.release, 0, -1);
+}
+
+static void arm(const char *name, uint32_t countdown)
+{
+    store_release(&stop.countdown, countdown);
+    store_release(&stop.passes, 0);
+    store_release(&stop.stopped, 0);
+    store_release(&stop.release, 0);
+    store_release(&stop.name, word_of(name));
+}
+
+static void release(void)
+{
+    store_release(&stop.name, 0);
+    store_release(&stop.release, 1);
+    thrum_futex_wake(&stop.release, 1);
+}
+
+/* ---- jobs ----------------------------------------------------------------------------------- */
+
+struct load {
+    thrum_runtime *runtime;
+    pthread_t threads[FOREIGN];
+    uint32_t tickets;  /* atomic: jobs taken */
+    uint32_t limit;    /* atomic: jobs there are to be */
+    uint32_t parts;    /* atomic: independent parts of jobs that were spawned */
+    uint32_t finished; /* atomic: jobs and parts */
+};
+
+static void spin(int64_t ns)
+{
+    int64_t end = thrum_clock_now() + ns;
+
+    while (thrum_clock_now() < end)
+        cpu_pause();
+}
+
+static void nap(int64_t ns)
+{
+    struct timespec time = {.tv_sec = 0, .tv_nsec = ns};
+
+    nanosleep(&time, NULL);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int work(void *arg)
+{
+    (void)arg;
+    spin(2 * US);
+    return 0;
+}
+
+static int yields(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 4; i++)
+        if (thrum_yield())
+            return -1;
+    return 0;
+}
+
+struct fork {
+    int depth;
+};
+
+static int forks(void *arg)
+{
+    struct fork half = {((struct fork *)arg)->depth - 1};
+    thrum_branch branch;
+    int status;
+
+    if (half.depth < 0)
+        return work(NULL);
+    status = thrum_fork(&branch, forks, &half);
+    if (status)
+        return status;
+    status = forks(&half);
+    return thrum_join_first(status, thrum_join(&branch, forks, &half));
+}
+
+/* What a thief has to take; until then its owner does not come by. */
+struct bait {
+    struct fork fork;
+    uint32_t taken; /* atomic */
+};
+
+static int bitten(void *arg)
+{
+    struct bait *bait = arg;
+
+    store_release(&bait->taken, 1);
+    return forks(&bait->fork);
+}
+
+static void wait_for_thief(struct bait *bait)
+{
+    int64_t end = thrum_clock_now() + THIEF_NS;
+
+    while (!load_acquire(&bait->taken) && thrum_clock_now() < end)
+        cpu_pause();
+}
+
+static int job_forks(void *arg)
+{
+    struct bait bait = {{5}, 0};
+    struct fork half = bait.fork;
+    thrum_branch branch;
+    int status = thrum_fork(&branch, bitten, &bait);
+
+    (void)arg;
+    if (status)
+        return status;
+    wait_for_thief(&bait);
+    status = forks(&half);
+    return thrum_join_first(status, thrum_join(&branch, bitten, &bait));
+}
+
+/* The thief is still at it when the join comes. */
+static int job_waits(void *arg)
+{
+    struct bait bait = {{6}, 0};
+    thrum_branch branch;
+    int status = thrum_fork(&branch, bitten, &bait);
+
+    (void)arg;
+    if (status)
+        return status;
+    wait_for_thief(&bait);
+    return thrum_join(&branch, bitten, &bait);
+}
+
+/* A tree of groups. */
+static int grows(void *arg)
+{
+    struct fork part = {((struct fork *)arg)->depth - 1};
+    thrum_child children[3];
+    thrum_group group;
+    int status;
+
+    if (part.depth < 0)
+        return work(NULL);
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    status = thrum_group_spawn_n(&group, children, 3, grows, &part, 0);
+    return thrum_group_close(&group, status, NULL);
+}
+
+static int job_tree(void *arg)
+{
+    struct fork whole = {3};
+
+    (void)arg;
+    return grows(&whole);
+}
+
+struct talk {
+    thrum_event there, back;
+};
+
+static int answers(void *arg)
+{
+    struct talk *talk = arg;
+    int status = thrum_event_wait(&talk->there);
+
+    thrum_event_set(&talk->back);
+    return status;
+}
+
+static int job_events(void *arg)
+{
+    struct talk talks[3];
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    (void)arg;
+    for (int i = 0; i < 3 && !status; i++) {
+        thrum_event_init(&talks[i].there);
+        thrum_event_init(&talks[i].back);
+        status = thrum_group_spawn(&group, answers, &talks[i], NULL, NULL);
+        spin(2 * US);
+        thrum_event_set(&talks[i].there);
+        if (!status)
+            status = thrum_event_wait(&talks[i].back);
+    }
+    return thrum_group_close(&group, status, NULL);
+}
+
+/* `n` tasks of the runtime's own memory. */
+static int spawns(thrum_fn fn, void *arg, int n)
+{
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    for (int i = 0; i < n && !status; i++)
+        status = thrum_group_spawn(&group, fn, arg, NULL, NULL);
+    return thrum_group_close(&group, status, NULL);
+}
+
+static int job_yields(void *arg)
+{
+    (void)arg;
+    return spawns(yields, NULL, 6);
+}
+
+/* Tasks that spawn more into the group they are in. */
+static int joins_in(void *arg)
+{
+    int status = thrum_group_spawn(arg, yields, NULL, NULL, NULL);
+
+    return status ? status : thrum_group_spawn(arg, work, NULL, NULL, NULL);
+}
+
+static int job_members(void *arg)
+{
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    (void)arg;
+    for (int i = 0; i < 4 && !status; i++)
+        status = thrum_group_spawn(&group, joins_in, &group, NULL, NULL);
+    return thrum_group_close(&group, status, NULL);
+}
+
+/* More than the deque and the caches have room for. */
+static int job_wide(void *arg)
+{
+    (void)arg;
+    return spawns(nothing, NULL, 600);
+}
+
+static int part(void *arg)
+{
+    struct load *load = arg;
+    struct fork whole = {1};
+    int status = grows(&whole);
+
+    if (!status)
+        status = thrum_yield();
+    add_acq_rel(&load->finished, 1);
+    return status;
+}
+
+static int job_parts(void *arg)
+{
+    struct load *load = arg;
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    for (int i = 0; i < 6 && !status; i++) {
+        add_acq_rel(&load->parts, 1);
+        status = thrum_group_spawn(&group, part, load, NULL, NULL);
+    }
+    return thrum_group_close(&group, status, NULL);
+}
+
+static const thrum_fn jobs[] = {job_forks,  job_tree,    job_events, job_waits,
+                                job_yields, job_members, job_wide};
+
+struct job {
+    struct load *load;
+    uint32_t ticket;
+};
+
+static int run_job(void *arg)
+{
+    struct job *job = arg;
+    uint32_t kinds = sizeof jobs / sizeof jobs[0];
+    uint32_t kind = job->ticket % (kinds + 1);
+    int status;
+
+    /* The parts count one by one, the task that waits for them does not. */
+    if (kind == kinds) {
+        add_acq_rel(&job->load->finished, 1);
+        return job_parts(job->load);
+    }
+    status = jobs[kind](NULL);
+    add_acq_rel(&job->load->finished, 1);
+    return status;
+}
+
+static void *foreign_main(void *arg)
+{
+    struct load *load = arg;
+    struct job job = {load, add_acq_rel(&load->tickets, 1)};
+
+    while (job.ticket < load_acquire(&load->limit)) {
+        if (job.ticket % 3 == 0)
+            nap((job.ticket % 5 + 1) * 40 * US); /* now and then all workers go to sleep */
+        CHECK_EQ(thrum_runtime_run(load->runtime, run_job, &job), 0);
+        job.ticket = add_acq_rel(&load->tickets, 1);
+    }
+    return NULL;
+}
+
+static void load_begin(struct load *load, uint32_t jobs_wanted)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    *load = (struct load){.limit = jobs_wanted};
+    options.workers = WORKERS;
+    CHECK_EQ(thrum_runtime_create(&load->runtime, &options), 0);
+    for (int i = 0; i < FOREIGN; i++)
+        CHECK_EQ(pthread_create(&load->threads[i], NULL, foreign_main, load), 0);
+}
+
+static int32_t unfinished(struct load *load)
+{
+    uint32_t wanted = load_acquire(&load->limit) + load_acquire(&load->parts);
+
+    return (int32_t)(wanted - load_acquire(&load->finished));
+}
+
+static void load_end(struct load *load)
+{
+    for (int i = 0; i < FOREIGN; i++)
+        pthread_join(load->threads[i], NULL);
+    CHECK_EQ(unfinished(load), 0);
+    CHECK_EQ(thrum_runtime_close(load->runtime), 0);
+}
+
+/* ---- one round ------------------------------------------------------------------------------ */
+
+/* What a developer wants to see of a runtime that hangs. */
+static void report(const struct load *load, const char *point)
+{
+    const struct scheduler *scheduler = &load->runtime->scheduler;
+
+    fprintf(stderr,
+            "%s: tickets %u limit %u parts %u finished %u; idle state %llx sleeping %llx "
+            "busy %u poller %u inject %s\n",
+            point, load->tickets, load->limit, load->parts, load->finished,
+            (unsigned long long)scheduler->idle.state,
+            (unsigned long long)scheduler->idle.sleeping[0], scheduler->busy, scheduler->poller,
+            thrum_inject_empty(&scheduler->inject) ? "empty" : "full");
+    for (unsigned i = 0; i < WORKERS; i++) {
+        const struct worker *worker = pointer_of(scheduler->workers[i]);
+
+        fprintf(stderr, "  worker %u: top %llu shared %llu bottom %llu notified %u%s\n",
+                i, (unsigned long long)worker->deque.shared.lo,
+                (unsigned long long)(worker->deque.shared.hi & DEQUE_SHARED_MAX),
+                (unsigned long long)worker->deque.lane.bottom,
+                worker->notified,
+                worker->fiber ? " runs a fiber" : "");
+    }
+}
+
+/* False: the watchdog has lost its patience. */
+static bool all_but_one_finish(struct load *load)
+{
+    int64_t end = thrum_clock_now() + WATCHDOG_S * S;
+
+    while (unfinished(load) > 1) {
+        if (thrum_clock_now() > end)
+            return false;
+        nap(100 * US);
+    }
+    return true;
+}
+
+/* A worker stops at its countdown-th pass. */
+static void round_at(const char *point, uint32_t countdown)
+{
+    struct load load;
+
+    arm(point, countdown);
+    load_begin(&load, JOBS_BEFORE);
+    while (!load_acquire(&stop.stopped) && unfinished(&load) > 0)
+        thrum_futex_wait(&stop.stopped, 0, 100 * 1000 * US);
+    if (!load_acquire(&stop.stopped)) {
+        fprintf(stderr, "%s: %u passes instead of %u\n", point, stop.passes, countdown);
+        CHECK(!"the point was never reached");
+    }
+    nap(500 * US);
+    store_release(&load.limit, load_acquire(&load.tickets) + JOBS_AFTER);
+    if (!all_but_one_finish(&load)) {
+        report(&load, point);
+        CHECK(!"a stopped worker keeps others from running");
+    }
+    release();
+    load_end(&load);
+}
+
+/* How often it is passed in a short while. */
+static uint32_t passes_of(const char *point)
+{
+    struct load load;
+
+    arm(point, UINT32_MAX);
+    load_begin(&load, 48);
+    load_end(&load);
+    return stop.passes;
+}
+
+static uint32_t random_below(uint32_t n)
+{
+    static uint32_t state = 2463534242u;
+
+    state ^= state << 13; /* xorshift32 (Marsaglia 2003) */
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state % n;
+}
+
+static int rounds_wanted(void)
+{
+    const char *text = getenv("THRUM_STOP_ROUNDS");
+
+    return text ? atoi(text) : ROUNDS;
+}
+
+static void stop_at_each(const char *const *points, const char *membarrier)
+{
+    int rounds = rounds_wanted();
+
+    CHECK(setenv("THRUM_MEMBARRIER", membarrier, 1) == 0);
+    thrum_point_hook = hook;
+    printf("%-18s %6s %6s %9s %6s\n", "point", "stops", "passed", "passes", "ms");
+    for (int i = 0; points[i]; i++) {
+        int64_t begin = thrum_clock_now();
+        uint32_t passes = passes_of(points[i]);
+        uint32_t most = passes < 4 ? 1 : passes < 800 ? passes / 2 : 400;
+
+        for (int k = 0; k < rounds; k++)
+            round_at(points[i], 1 + random_below(most));
+        printf("%-18s %6d %6d %9u %6d\n", points[i], rounds, rounds, passes,
+               (int)((thrum_clock_now() - begin) / (1000 * US)));
+        fflush(stdout);
+    }
+}
+
+/* ---- the points ------------------------------------------------------------------------------ */
+
+static const char *const spawn[] = {"task.spawn",  "deque.pushed", "deque.room",
+                                    "deque.grow",  "deque.settle", "spawn.notify",
+                                    "pool.push",   "pool.pop",     NULL};
+
+static const char *const steal[] = {"steal.read",    "steal.taken", "fiber.made",      "revoke.poisoned",
+                                    "revoke.fenced", "revoke.swap", "steal.ready",     "ready.poisoned",
+                                    "ready.revoke",  NULL};
+
+static const char *const wake[] = {"idle.claim",  "idle.claimed", "wake.noted", "ready.push",
+                                   "ready.pushed", "ready.settle",  "pick.notify", "inject.push",
+                                   "inject.linked", "inject.take", "inject.taken", NULL};
+
+static const char *const park[] = {"search.begin", "search.found", "search.last", "idle.sleep",
+                                   "sleep.last",   "sleep.look",   "park.begin",  "park.poller",
+                                   "park.polled",  "park.futex",   "park.end",    NULL};
+
+static const char *const finish[] = {"group.end",  "group.ended", "branch.end", "branch.ended",
+                                     "wait.fire",  "wait.fired",  "event.fire", NULL};
+
+static const char *const join[] = {"deque.pop",   "deque.stolen",   "suspend.left",
+                                   "group.wait",  "branch.wait",    "wait.commit",
+                                   "suspend.committed", NULL};
+
+#define STOPS(list)                \
+    TEST(list)                     \
+    {                              \
+        stop_at_each(list, "1");   \
+    }                              \
+    TEST(list##_without_membarrier) \
+    {                              \
+        stop_at_each(list, "0");   \
+    }
+
+STOPS(spawn)
+STOPS(steal)
+STOPS(wake)
+STOPS(park)
+STOPS(finish)
+STOPS(join)
