@@ -158,10 +158,19 @@ void thrum_deque_fini(struct deque *deque)
     }
 }
 
+/*
+ * In large steps at first: what is not touched costs nothing, and to copy is
+ * to touch the memory twice.
+ */
+static uint64_t next_capacity(uint64_t capacity)
+{
+    return capacity >= 256 && capacity < 1 << 20 ? capacity * 8 : capacity * 2;
+}
+
 static bool grow(struct deque *deque, uint64_t top, uint64_t bottom)
 {
     struct deque_ring *old = pointer_of(load_relaxed(&deque->ring)); /* relaxed: only we write it */
-    struct deque_ring *ring = ring_new((old->mask + 1) * 2);
+    struct deque_ring *ring = ring_new(next_capacity(old->mask + 1));
 
     if (!ring)
         return false;
