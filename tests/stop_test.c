@@ -4,7 +4,7 @@
  *
  * The library is built with THRUM_POINTS. For every point of the lists below,
  * ROUNDS times: four workers run jobs that have nothing to do with each other,
- * started by four threads from outside; the first worker to pass the point
+ * started by three threads from outside; the first worker to pass the point
  * after a random number of passes stops there, as if its thread had been
  * stopped by the kernel. A quiet moment later more jobs come. All jobs must
  * end but the one whose task is on the stopped worker, which none or one can
@@ -14,6 +14,7 @@
  * another number of rounds.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,9 +39,10 @@
 enum {
     ROUNDS = 30,
     WORKERS = 4,
-    FOREIGN = 4,
+    FOREIGN = 3, /* fewer than workers: there are thieves */
     JOBS_BEFORE = 4000, /* without the stop: it will not come any more */
-    JOBS_AFTER = 12,
+    JOBS_AFTER = 10,
+    CROWD = READY_SLOTS + 200, /* more ready tasks than a worker's queue has room for */
     WATCHDOG_S = 20
 };
 
@@ -92,6 +94,7 @@ static void release(void)
 
 struct load {
     thrum_runtime *runtime;
+    bool crowded; /* jobs are crowds */
     pthread_t threads[FOREIGN];
     uint32_t tickets;  /* atomic: jobs taken */
     uint32_t limit;    /* atomic: jobs there are to be */
@@ -174,7 +177,7 @@ static void wait_for_thief(struct bait *bait)
     int64_t end = thrum_clock_now() + THIEF_NS;
 
     while (!load_acquire(&bait->taken) && thrum_clock_now() < end)
-        cpu_pause();
+        sched_yield();
 }
 
 static int job_forks(void *arg)
@@ -192,18 +195,27 @@ static int job_forks(void *arg)
     return thrum_join_first(status, thrum_join(&branch, bitten, &bait));
 }
 
+static int bitten_slowly(void *arg)
+{
+    struct bait *bait = arg;
+
+    store_release(&bait->taken, 1);
+    nap(200 * US);
+    return forks(&bait->fork);
+}
+
 /* The thief is still at it when the join comes. */
 static int job_waits(void *arg)
 {
-    struct bait bait = {{6}, 0};
+    struct bait bait = {{3}, 0};
     thrum_branch branch;
-    int status = thrum_fork(&branch, bitten, &bait);
+    int status = thrum_fork(&branch, bitten_slowly, &bait);
 
     (void)arg;
     if (status)
         return status;
     wait_for_thief(&bait);
-    return thrum_join(&branch, bitten, &bait);
+    return thrum_join(&branch, bitten_slowly, &bait);
 }
 
 /* A tree of groups. */
@@ -261,6 +273,42 @@ static int job_events(void *arg)
             status = thrum_event_wait(&talks[i].back);
     }
     return thrum_group_close(&group, status, NULL);
+}
+
+struct crowd {
+    thrum_event event;
+    int64_t ns;
+};
+
+static int waits(void *arg)
+{
+    struct crowd *crowd = arg;
+    int status = thrum_event_wait(&crowd->event);
+
+    spin(crowd->ns);
+    return status;
+}
+
+/* `n` tasks become ready at once, and each then keeps its worker for a while. */
+static int meets(int n, int64_t ns)
+{
+    struct crowd crowd = {THRUM_EVENT_INIT, ns};
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    for (int i = 0; i < n && !status; i++)
+        status = thrum_group_spawn(&group, waits, &crowd, NULL, NULL);
+    if (!status)
+        status = thrum_yield();
+    thrum_event_set(&crowd.event);
+    spin(ns);
+    return thrum_group_close(&group, status, NULL);
+}
+
+static int job_meets(void *arg)
+{
+    (void)arg;
+    return meets(24, 100 * US);
 }
 
 /* `n` tasks of the runtime's own memory. */
@@ -332,7 +380,7 @@ static int job_parts(void *arg)
 }
 
 static const thrum_fn jobs[] = {job_forks,  job_tree,    job_events, job_waits,
-                                job_yields, job_members, job_wide};
+                                job_yields, job_members, job_wide,   job_meets};
 
 struct job {
     struct load *load;
@@ -351,7 +399,7 @@ static int run_job(void *arg)
         add_acq_rel(&job->load->finished, 1);
         return job_parts(job->load);
     }
-    status = jobs[kind](NULL);
+    status = job->load->crowded ? meets(CROWD, 0) : jobs[kind](NULL);
     add_acq_rel(&job->load->finished, 1);
     return status;
 }
@@ -370,11 +418,17 @@ static void *foreign_main(void *arg)
     return NULL;
 }
 
-static void load_begin(struct load *load, uint32_t jobs_wanted)
+/* A worker uses the common queue only when its own is full. */
+static bool needs_crowd(const char *point)
+{
+    return strcmp(point, "inject.push") == 0 || strcmp(point, "inject.linked") == 0;
+}
+
+static void load_begin(struct load *load, const char *point, uint32_t jobs_wanted)
 {
     thrum_options options = THRUM_OPTIONS_INIT;
 
-    *load = (struct load){.limit = jobs_wanted};
+    *load = (struct load){.limit = jobs_wanted, .crowded = needs_crowd(point)};
     options.workers = WORKERS;
     CHECK_EQ(thrum_runtime_create(&load->runtime, &options), 0);
     for (int i = 0; i < FOREIGN; i++)
@@ -441,14 +495,14 @@ static void round_at(const char *point, uint32_t countdown)
     struct load load;
 
     arm(point, countdown);
-    load_begin(&load, JOBS_BEFORE);
+    load_begin(&load, point, JOBS_BEFORE);
     while (!load_acquire(&stop.stopped) && unfinished(&load) > 0)
         thrum_futex_wait(&stop.stopped, 0, 100 * 1000 * US);
     if (!load_acquire(&stop.stopped)) {
         fprintf(stderr, "%s: %u passes instead of %u\n", point, stop.passes, countdown);
         CHECK(!"the point was never reached");
     }
-    nap(500 * US);
+    nap(300 * US);
     store_release(&load.limit, load_acquire(&load.tickets) + JOBS_AFTER);
     if (!all_but_one_finish(&load)) {
         report(&load, point);
@@ -464,7 +518,7 @@ static uint32_t passes_of(const char *point)
     struct load load;
 
     arm(point, UINT32_MAX);
-    load_begin(&load, 48);
+    load_begin(&load, point, needs_crowd(point) ? 6 : 54);
     load_end(&load);
     return stop.passes;
 }
