@@ -42,7 +42,8 @@ THRUM_API THRUM_NODISCARD int thrum_event_wait(thrum_event *event);
 /*
  * Set it, and wake all who wait, in the order in which they came. Who waits
  * is woken even if the event is cleared right afterwards. The event may be
- * destroyed as soon as the last of them has returned.
+ * destroyed as soon as the last of them has returned. From outside the
+ * runtime: keep it from being closed until the call has returned.
  *
  *   context   task or any thread
  *   suspends  no
