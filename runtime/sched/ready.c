@@ -83,9 +83,9 @@ void *thrum_ready_take_slow(struct ready_queue *queue)
         if ((int64_t)(index - end) < 0) { /* it is in the window: we were only called */
             if (settle(queue, &seen, head, end))
                 return ready_slot(queue, index);
-        } else if (head == tail) {
-            store_release(&queue->mine, index); /* EDGE ready.attention */
-            if (settle(queue, &seen, head, end))
+        } else if (head == tail) { /* what was stolen no longer takes room */
+            store_release(&queue->mine, head); /* EDGE ready.attention */
+            if (settle(queue, &seen, head, head))
                 return NULL;
         } else { /* the next window */
             store_release(&queue->mine, head + 1); /* EDGE ready.attention */
