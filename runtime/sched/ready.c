@@ -84,10 +84,12 @@ void *thrum_ready_take_slow(struct ready_queue *queue)
             if (settle(queue, &seen, head, end))
                 return ready_slot(queue, index);
         } else if (head == tail) { /* what was stolen no longer takes room */
+            /* MUTANT-OK release: fences order it; slots are released with tail and window */
             store_release(&queue->mine, head); /* EDGE ready.attention */
             if (settle(queue, &seen, head, head))
                 return NULL;
         } else { /* the next window */
+            /* MUTANT-OK release: as above */
             store_release(&queue->mine, head + 1); /* EDGE ready.attention */
             if (settle(queue, &seen, head + window, head + window))
                 return ready_slot(queue, head);
@@ -116,6 +118,7 @@ void *thrum_ready_steal(struct ready_queue *queue)
         return NULL;
     fiber = ready_slot(queue, seen.lo);
     POINT("steal.ready");
+    /* MUTANT-OK acquire: the swap finds the version that shared_load acquired */
     if (!cas_acq_rel_pair(&queue->shared, &seen, shared_with(seen, seen.lo + 1, end_of(seen))))
         return NULL; /* EDGE ready.share */
     return fiber;
@@ -130,10 +133,12 @@ void *thrum_ready_revoke(struct ready_queue *queue)
     store_relaxed(&queue->ceiling, CEILING_POISON); /* relaxed: the heavy fence orders it */
     POINT("ready.poisoned");
     fence_heavy(); /* EDGE ready.attention */
+    /* MUTANT-OK acquire: fences order it; the window's slots came with `shared` */
     if ((int64_t)(end - load_acquire(&queue->mine)) <= 0) /* EDGE ready.attention */
         return NULL;
     fiber = ready_slot(queue, end - 1);
     POINT("ready.revoke");
+    /* MUTANT-OK acquire: the swap finds the version that shared_load acquired */
     if (!cas_acq_rel_pair(&queue->shared, &seen, shared_with(seen, seen.lo, end - 1)))
         return NULL; /* EDGE ready.share */
     return fiber;
@@ -143,6 +148,8 @@ bool thrum_ready_empty(const struct ready_queue *queue)
 {
     thrum_pair seen = shared_load(queue);
 
+    /* MUTANT-OK acquire: a guess; who then takes something acquires it there */
     return (int64_t)(load_acquire(&queue->tail) - seen.lo) <= 0 && /* EDGE ready.push */
+           /* MUTANT-OK acquire: likewise */
            (int64_t)(end_of(seen) - load_acquire(&queue->mine)) <= 0; /* EDGE ready.attention */
 }

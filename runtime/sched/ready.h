@@ -90,6 +90,7 @@ static inline void *ready_take(struct ready_queue *queue)
 {
     uint64_t index = load_relaxed(&queue->mine); /* relaxed: only we write it */
 
+    /* MUTANT-OK release: fences order it; slots are released with tail and window */
     store_release(&queue->mine, index + 1); /* EDGE ready.attention */
     fence_light();
     if (LIKELY((int64_t)(index - load_relaxed(&queue->ceiling)) < 0)) /* EDGE ready.attention */
