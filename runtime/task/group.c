@@ -177,7 +177,7 @@ static void check_close(const struct thrum_group *group)
 
 static int collect(struct thrum_group *group, int status, struct thrum_error **errors)
 {
-    uint64_t failures = load_acquire(&group->failures);
+    uint64_t failures = load_acquire(&group->failures); /* EDGE error.add */
 
     if (errors)
         *errors = NULL;
