@@ -135,6 +135,56 @@ TEST(a_clear_right_after_the_set_takes_nothing_back)
     run_everywhere(set_and_clear, NULL);
 }
 
+struct fray {
+    thrum_event event;
+    uint32_t busy; /* atomic: waiters that have not had enough */
+};
+
+static int wait_often(void *arg)
+{
+    struct fray *fray = arg;
+
+    for (int i = 0; i < 50; i++)
+        CHECK_EQ(thrum_event_wait(&fray->event), 0);
+    add_relaxed(&fray->busy, (uint32_t)-1); /* relaxed: a counter */
+    return 0;
+}
+
+static int set_and_clear_often(void *arg)
+{
+    struct fray *fray = arg;
+
+    while (load_relaxed(&fray->busy) != 0) { /* relaxed: a counter */
+        thrum_event_set(&fray->event);
+        thrum_event_clear(&fray->event);
+        thrum_yield();
+    }
+    thrum_event_set(&fray->event);
+    return 0;
+}
+
+static int fray(void *arg)
+{
+    struct fray fray = {THRUM_EVENT_INIT, 40};
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 44; i++) {
+        thrum_fn fn = i % 11 == 10 ? set_and_clear_often : wait_often;
+
+        CHECK_EQ(thrum_group_spawn(&group, fn, &fray, NULL, NULL), 0);
+    }
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    thrum_event_destroy(&fray.event);
+    return 0;
+}
+
+TEST(many_wait_set_and_clear_at_once)
+{
+    run_everywhere(fray, NULL);
+}
+
 /* ---- order --------------------------------------------------------------------------------- */
 
 struct queue {

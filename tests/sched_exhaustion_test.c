@@ -47,6 +47,16 @@ static int chain(void *arg)
     return thrum_group_close(&group, status, NULL);
 }
 
+/* Spawns into the group that it belongs to. */
+static int spawn_beside(void *arg)
+{
+    int status = 0;
+
+    for (int i = 0; i < 5 && !status; i++)
+        status = thrum_group_spawn(arg, yield_once, NULL, NULL, NULL);
+    return status;
+}
+
 /* Something of everything. */
 static int work(void *arg)
 {
@@ -60,7 +70,7 @@ static int work(void *arg)
         return status;
     status = thrum_group_spawn_n(&group, children, CHILDREN, pair, NULL, 0);
     for (int i = 0; i < TASKS && !status; i++)
-        status = thrum_group_spawn(&group, yield_once, NULL, NULL, NULL);
+        status = thrum_group_spawn(&group, i % 2 ? yield_once : spawn_beside, &group, NULL, NULL);
     if (!status)
         status = thrum_yield();
     if (!status)
@@ -188,4 +198,41 @@ static int spawn_too_many(void *arg)
 TEST(a_spawn_without_room_is_refused_and_nothing_was_spawned)
 {
     CHECK_EQ(run_with(1, spawn_too_many, NULL), 0);
+}
+
+/* ---- a task that cannot be started ------------------------------------------------------------- */
+
+static int start_without_stack(void *arg)
+{
+    thrum_task_options options = THRUM_TASK_OPTIONS_INIT;
+    thrum_branch branch;
+    thrum_error *errors;
+    thrum_task *task;
+    thrum_group group;
+    int status = 0;
+
+    options.name = "no room";
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, yield_once, NULL, &options, &task), 0);
+    stack_fails(1);
+    thrum_yield();
+    CHECK(thrum_task_ended(task, &status));
+    CHECK_EQ(status, -ENOMEM);
+    thrum_task_unref(task);
+    CHECK_EQ(thrum_group_close(&group, 0, &errors), THRUM_EGROUP);
+    CHECK_EQ(thrum_error_code(thrum_error_child(errors, 0)), -ENOMEM);
+    CHECK_STR_EQ(thrum_error_name(thrum_error_child(errors, 0)), "no room");
+    thrum_error_free(errors);
+
+    CHECK_EQ(thrum_fork(&branch, yield_once, NULL), 0);
+    stack_fails(1);
+    thrum_yield();
+    CHECK_EQ(thrum_join(&branch, yield_once, NULL), -ENOMEM);
+    stack_fails(0);
+    return arg ? -1 : 0;
+}
+
+TEST(a_task_that_gets_no_stack_has_failed_for_want_of_memory)
+{
+    CHECK_EQ(run_with(1, start_without_stack, NULL), 0);
 }

@@ -49,7 +49,7 @@ static int work(void *arg)
 {
     struct load *load = arg;
 
-    while (!load_acquire(&load->stop)) {
+    for (int round = 0; round < 20 && !load_acquire(&load->stop); round++) {
         struct fib still = {15, false, 0};
         struct fib moving = {10, true, 0};
         uint32_t done = 0;
@@ -72,7 +72,8 @@ static void *run_work(void *arg)
 {
     struct load *load = arg;
 
-    CHECK_EQ(thrum_runtime_run(load->runtime, work, load), 0);
+    while (!load_acquire(&load->stop))
+        CHECK_EQ(thrum_runtime_run(load->runtime, work, load), 0);
     return NULL;
 }
 

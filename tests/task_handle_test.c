@@ -3,6 +3,8 @@
  * and what a task knows about itself.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "runtime/atomic/verbs.h"
@@ -122,6 +124,66 @@ TEST(a_thread_that_runs_no_task_looks_at_a_handle)
         thrum_task_unref(keep.task);
     }
     CHECK_EQ(thrum_runtime_close(runtime), 0);
+}
+
+/* Handles on their way from the task that spawns to a thread that looks. */
+#define SHOWN 500
+
+struct show {
+    uint64_t tasks[SHOWN]; /* atomic: thrum_task *, NULL: not spawned yet */
+    thrum_runtime *runtime;
+};
+
+static int show_handles(void *arg)
+{
+    struct show *show = arg;
+    thrum_group group;
+
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (intptr_t i = 0; i < SHOWN; i++) {
+        thrum_task *task;
+
+        CHECK_EQ(thrum_group_spawn(&group, nothing, (void *)i, NULL, &task), 0);
+        store_release(&show->tasks[i], (uint64_t)(uintptr_t)task);
+        if (i % 5 == 0)
+            thrum_yield();
+    }
+    return thrum_group_close(&group, 0, NULL);
+}
+
+static void *look_at_handles(void *arg)
+{
+    struct show *show = arg;
+
+    for (int i = 0; i < SHOWN; i++) {
+        thrum_task *task;
+        int status;
+
+        while (!(task = (thrum_task *)(uintptr_t)load_acquire(&show->tasks[i])))
+            sched_yield();
+        CHECK_STR_EQ(thrum_task_name(task), "");
+        while (i % 2 && !thrum_task_ended(task, &status))
+            sched_yield();
+        if (i % 2)
+            CHECK_EQ(status, i);
+        thrum_task_unref(task);
+    }
+    return NULL;
+}
+
+TEST(a_thread_that_runs_no_task_gives_handles_back_while_tasks_run)
+{
+    static const int counts[] = {1, 2, 8, 64};
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct show show = {{0}, runtime_with(counts[i])};
+        pthread_t thread;
+
+        CHECK_EQ(pthread_create(&thread, NULL, look_at_handles, &show), 0);
+        CHECK_EQ(thrum_runtime_run(show.runtime, show_handles, &show), 0);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(thrum_runtime_close(show.runtime), 0);
+    }
 }
 
 /* ---- names --------------------------------------------------------------------------------- */
