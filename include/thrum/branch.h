@@ -35,7 +35,9 @@ typedef struct thrum_branch {
 
 THRUM_API THRUM_COLD int thrum_fork_slow(thrum_branch *branch);
 /* True: run it here. Else *status is how it ended. */
-THRUM_API THRUM_COLD bool thrum_join_slow(thrum_branch *branch, void *popped, bool room, int *status);
+THRUM_API THRUM_COLD bool thrum_join_slow(thrum_branch *branch, void *popped, int *status);
+/* Too little stack is left to run it here. */
+THRUM_API THRUM_COLD int thrum_join_short(thrum_branch *branch);
 
 /*
  * Let fn(arg) run as a task of its own, until join.
@@ -68,15 +70,17 @@ THRUM_NODISCARD static inline __attribute__((always_inline)) int
 thrum_join(thrum_branch *branch, thrum_fn fn, void *arg)
 {
     struct thrum_lane *lane = thrum_lane_self();
-    bool room = thrum_stack_pointer() > lane->stack_limit;
-    void *popped = NULL;
+    void *popped;
     int status;
 
-    if (THRUM_LIKELY(room))
-        popped = thrum_lane_pop(lane);
+    if (THRUM_UNLIKELY(thrum_stack_pointer() <= lane->stack_limit))
+        return thrum_join_short(branch);
+    popped = thrum_lane_pop(lane);
     if (THRUM_UNLIKELY(popped != branch)) {
-        if (!thrum_join_slow(branch, popped, room, &status))
-            return status;
+        int other;
+
+        if (!thrum_join_slow(branch, popped, &other))
+            return other;
         lane = thrum_lane_self();
     }
     /* Nobody else knows the branch any more: its state is free to keep our identity. */

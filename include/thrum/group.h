@@ -76,8 +76,8 @@ THRUM_API THRUM_COLD int thrum_group_open_slow(thrum_group *group, const thrum_g
 THRUM_API THRUM_COLD int thrum_group_spawn_slow(thrum_group *group, thrum_child *child);
 THRUM_API THRUM_COLD int thrum_group_close_slow(thrum_group *group, int status, thrum_error **errors);
 THRUM_API THRUM_COLD void thrum_group_fail(thrum_group *group, const thrum_child *child, int status);
-THRUM_API THRUM_COLD thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped,
-                                                        bool room);
+THRUM_API THRUM_COLD thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped);
+THRUM_API THRUM_COLD void thrum_group_join_short(thrum_group *group);
 THRUM_API THRUM_COLD __attribute__((noreturn)) void thrum_group_left_open(const thrum_group *group);
 
 /*
@@ -177,15 +177,16 @@ static inline int thrum_group_close(thrum_group *group, int status, thrum_error 
     if (THRUM_UNLIKELY(group->owner != lane->current || lane->scope != group))
         return thrum_group_close_slow(group, status, errors);
     while (group->own != 0) {
-        thrum_child *child = NULL;
-        bool room;
+        thrum_child *child;
 
         lane = thrum_lane_self();
-        room = thrum_stack_pointer() > lane->stack_limit;
-        if (THRUM_LIKELY(room))
-            child = (thrum_child *)thrum_lane_pop(lane);
+        if (THRUM_UNLIKELY(thrum_stack_pointer() <= lane->stack_limit)) {
+            thrum_group_join_short(group);
+            break;
+        }
+        child = (thrum_child *)thrum_lane_pop(lane);
         if (THRUM_UNLIKELY(!child || child->owner != (uint64_t)(uintptr_t)group)) {
-            child = thrum_group_join_slow(group, child, room);
+            child = thrum_group_join_slow(group, child);
             if (!child)
                 break;
         }

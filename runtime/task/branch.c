@@ -53,19 +53,31 @@ int thrum_fork_slow(thrum_branch *branch)
     return thrum_worker_pushed();
 }
 
-bool thrum_join_slow(thrum_branch *branch, void *popped, bool room, int *status)
+/* Whatever was popped that is not the branch goes back; the branch is elsewhere. */
+static int wait_elsewhere(struct thrum_branch *branch, void *popped)
 {
-    popped = thrum_pop_politely(room ? popped : thrum_lane_pop(thrum_lane_self()));
-    if (popped == branch && room)
+    if (popped)
+        thrum_unpop(popped);
+    if (!(load_acquire(&branch->state) & DONE)) /* EDGE branch.ended */
+        thrum_suspend(commit, branch);
+    return status_of(load_acquire(&branch->state)); /* EDGE branch.ended */
+}
+
+bool thrum_join_slow(thrum_branch *branch, void *popped, int *status)
+{
+    popped = thrum_pop_politely(popped);
+    if (popped == branch)
         return true;
-    if (popped == branch) {
-        thrum_suspend_for(branch, commit, branch);
-    } else {
-        if (popped)
-            thrum_unpop(popped);
-        if (!(load_acquire(&branch->state) & DONE)) /* EDGE branch.ended */
-            thrum_suspend(commit, branch);
-    }
-    *status = status_of(load_acquire(&branch->state)); /* EDGE branch.ended */
+    *status = wait_elsewhere(branch, popped);
     return false;
+}
+
+int thrum_join_short(thrum_branch *branch)
+{
+    void *popped = thrum_pop_politely(thrum_lane_pop(thrum_lane_self()));
+
+    if (popped != branch)
+        return wait_elsewhere(branch, popped);
+    thrum_suspend_for(branch, commit, branch);
+    return status_of(load_acquire(&branch->state)); /* EDGE branch.ended */
 }

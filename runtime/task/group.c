@@ -130,34 +130,44 @@ static bool is_of(const struct thrum_child *child, const struct thrum_group *gro
     return child && child->owner == (word_of(group) | kind);
 }
 
+/* What was popped and cannot be run here goes back, if it is a stranger's, or else to a fiber. */
+static void wait_with(struct thrum_group *group, struct thrum_child *popped)
+{
+    if (popped && !is_of(popped, group, KIND_CHILD) && !is_of(popped, group, KIND_TASK)) {
+        thrum_unpop(popped); /* ours are elsewhere */
+        popped = NULL;
+    }
+    wait_for_all(group, popped);
+}
+
 /*
  * The next child that the owner can run itself, after it has run all tasks of
  * the other kind that were spawned later; NULL: all of the group have ended.
- * `popped` is what the owner found at its bottom, or NULL. Without `room` on
- * its stack the owner pops for somebody else: the child gets a fiber.
+ * `popped` is what the owner found at its bottom, or NULL.
  */
-thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped, bool room)
+thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped)
 {
-    struct thrum_child *child = popped;
-
-    if (!room)
-        child = thrum_lane_pop(thrum_lane_self());
-    child = thrum_pop_politely(child);
-    while (room && is_of(child, group, KIND_TASK)) {
-        run_task_here(group, child);
+    popped = thrum_pop_politely(popped);
+    while (is_of(popped, group, KIND_TASK)) {
+        run_task_here(group, popped);
         if (group->own == 0)
             return NULL;
-        room = thrum_stack_pointer() > thrum_lane_self()->stack_limit;
-        child = thrum_pop_politely(thrum_lane_pop(thrum_lane_self()));
+        if (thrum_stack_pointer() <= thrum_lane_self()->stack_limit) {
+            thrum_group_join_short(group);
+            return NULL;
+        }
+        popped = thrum_pop_politely(thrum_lane_pop(thrum_lane_self()));
     }
-    if (room && is_of(child, group, KIND_CHILD))
-        return child;
-    if (child && !is_of(child, group, KIND_CHILD) && !is_of(child, group, KIND_TASK)) {
-        thrum_unpop(child); /* a stranger: ours are elsewhere */
-        child = NULL;
-    }
-    wait_for_all(group, child);
+    if (is_of(popped, group, KIND_CHILD))
+        return popped;
+    wait_with(group, popped);
     return NULL;
+}
+
+/* Too little stack is left to run a child here: it gets a fiber of its own. */
+void thrum_group_join_short(thrum_group *group)
+{
+    wait_with(group, thrum_pop_politely(thrum_lane_pop(thrum_lane_self())));
 }
 
 static void check_close(const struct thrum_group *group)

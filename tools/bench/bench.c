@@ -91,11 +91,13 @@ static int fib_group(void *arg)
 
 static __attribute__((noinline)) int fib_group_inner(struct fib *self)
 {
-    struct fib left = {self->n - 1, 0}, right = {self->n - 2, 0};
+    struct fib left, right;
     thrum_group group;
     thrum_child child;
     int status;
 
+    left.n = self->n - 1;
+    right.n = self->n - 2;
     status = thrum_group_open(&group, NULL);
     if (status)
         return status;
@@ -121,10 +123,12 @@ static int fib_pair(void *arg)
 
 static __attribute__((noinline)) int fib_pair_inner(struct fib *self)
 {
-    struct fib left = {self->n - 1, 0}, right = {self->n - 2, 0};
+    struct fib left, right;
     thrum_branch branch;
     int status, joined;
 
+    left.n = self->n - 1;
+    right.n = self->n - 2;
     status = thrum_fork(&branch, fib_pair, &left);
     if (status)
         return status;
