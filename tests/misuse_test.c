@@ -13,7 +13,7 @@ static int nothing(void *arg)
     return 0;
 }
 
-/* ---- codes --------------------------------------------------------------------------------- */
+/* ---- codes ----------------------------------------------------------------------------------- */
 
 struct nested {
     thrum_runtime *runtime;
@@ -250,7 +250,7 @@ TEST(destroying_an_event_that_somebody_waits_for)
                 "thrum_event_destroy was called while a task waits for the event");
 }
 
-/* ---- sentences: threads that run no task ------------------------------------------------------- */
+/* ---- sentences: threads that run no task ----------------------------------------------------- */
 
 TEST(calls_from_a_thread_that_runs_no_task)
 {
@@ -294,7 +294,7 @@ TEST(spawning_into_a_task_s_group_from_a_thread)
     dies(let_thread_spawn, "a task was spawned from a thread that runs no task");
 }
 
-/* ---- stack overflow ---------------------------------------------------------------------------- */
+/* ---- stack overflow -------------------------------------------------------------------------- */
 
 static int dig(volatile char *above)
 {

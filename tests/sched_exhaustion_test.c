@@ -163,7 +163,7 @@ TEST(workers_run_out_while_more_are_wanted)
     CHECK_EQ(thrum_runtime_close(runtime), 0);
 }
 
-/* ---- a deque that cannot grow ----------------------------------------------------------------- */
+/* ---- a deque that cannot grow ---------------------------------------------------------------- */
 
 static int nothing(void *arg)
 {
@@ -200,7 +200,7 @@ TEST(a_spawn_without_room_is_refused_and_nothing_was_spawned)
     CHECK_EQ(run_with(1, spawn_too_many, NULL), 0);
 }
 
-/* ---- a task that cannot be started ------------------------------------------------------------- */
+/* ---- a task that cannot be started ----------------------------------------------------------- */
 
 static int start_without_stack(void *arg)
 {

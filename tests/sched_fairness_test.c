@@ -332,7 +332,7 @@ TEST(what_comes_from_outside_is_served)
         }
 }
 
-/* ---- only spawns and joins -------------------------------------------------------------------- */
+/* ---- only spawns and joins ------------------------------------------------------------------- */
 
 static int beside_a_tree(void *arg)
 {
