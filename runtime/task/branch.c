@@ -43,6 +43,7 @@ static void commit(void *arg, struct fiber *left)
     uint64_t pending = 0;
 
     POINT("branch.wait");
+    /* MUTANT-OK acquire: the join's last load acquires it again */
     if (!cas_acq_rel(&branch->state, &pending, word_of(left))) /* EDGE branch.waits */
         thrum_ready(left);                                     /* it has ended meanwhile */
 }
@@ -58,8 +59,10 @@ static int wait_elsewhere(struct thrum_branch *branch, void *popped)
 {
     if (popped)
         thrum_unpop(popped);
+    /* MUTANT-OK acquire: the load below acquires it again */
     if (!(load_acquire(&branch->state) & DONE)) /* EDGE branch.ended */
         thrum_suspend(commit, branch);
+    /* MUTANT-OK acquire: the load above, commit, or the door of thrum_ready has acquired it */
     return status_of(load_acquire(&branch->state)); /* EDGE branch.ended */
 }
 
@@ -79,5 +82,6 @@ int thrum_join_short(thrum_branch *branch)
     if (popped != branch)
         return wait_elsewhere(branch, popped);
     thrum_suspend_for(branch, commit, branch);
+    /* MUTANT-OK acquire: commit or the door of thrum_ready has acquired it */
     return status_of(load_acquire(&branch->state)); /* EDGE branch.ended */
 }

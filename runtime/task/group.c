@@ -187,6 +187,7 @@ static void check_close(const struct thrum_group *group)
 
 static int collect(struct thrum_group *group, int status, struct thrum_error **errors)
 {
+    /* MUTANT-OK acquire: who failed has ended, and that was acquired */
     uint64_t failures = load_acquire(&group->failures); /* EDGE error.add */
 
     if (errors)

@@ -30,6 +30,7 @@ static void commit(void *arg, struct fiber *left)
     uint32_t seen = WAIT_OPEN;
 
     POINT("wait.commit");
+    /* MUTANT-OK acquire: the sleeper's last load acquires it again */
     if (!cas_acq_rel(&wait->state, &seen, WAIT_ASLEEP)) /* EDGE wait.saved, wait.ended */
         thrum_ready(left);
 }
@@ -40,6 +41,7 @@ int thrum_wait_sleep(struct wait *wait)
 
     if (state == WAIT_OPEN) {
         thrum_suspend(commit, wait);
+        /* MUTANT-OK acquire: commit or the door of thrum_ready has acquired it */
         state = load_acquire(&wait->state); /* EDGE wait.ended */
     }
     return (int)state;

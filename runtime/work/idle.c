@@ -45,6 +45,7 @@ static bool bit_clear(uint64_t *word, uint64_t bit)
     do {
         if (!(seen & bit))
             return false;
+        /* MUTANT-OK acquire: a bit says only who has it. MUTANT-OK release: likewise */
     } while (!cas_acq_rel(word, &seen, seen & ~bit)); /* EDGE idle.asleep */
     return true;
 }
@@ -53,6 +54,7 @@ static bool bit_clear(uint64_t *word, uint64_t bit)
 static int sleeper_take(struct idle *idle)
 {
     for (unsigned i = 0; i < idle->words; i++) {
+        /* MUTANT-OK acquire: nothing is read through a bit; the swap of state has brought it */
         uint64_t seen = load_acquire(&idle->sleeping[i]); /* EDGE idle.asleep */
 
         while (seen) {
@@ -60,6 +62,7 @@ static int sleeper_take(struct idle *idle)
 
             if (bit_clear(&idle->sleeping[i], bit))
                 return (int)(i * 64) + __builtin_ctzll(bit);
+            /* MUTANT-OK acquire: as above */
             seen = load_acquire(&idle->sleeping[i]); /* EDGE idle.asleep */
         }
     }
@@ -69,6 +72,7 @@ static int sleeper_take(struct idle *idle)
 static bool anybody_sleeps(const struct idle *idle)
 {
     for (unsigned i = 0; i < idle->words; i++)
+        /* MUTANT-OK acquire: as above */
         if (load_acquire(&idle->sleeping[i])) /* EDGE idle.asleep */
             return true;
     return false;
@@ -81,12 +85,18 @@ int thrum_idle_claim(struct idle *idle)
     while (searchers_in(seen) == 0 && seen != 0) {
         int worker;
 
+        /*
+         * MUTANT-OK acquire: a finder has acquired the sleepers' bits when it left the count. This
+         * or that is needed, and this alone is enough.
+         * MUTANT-OK release: a claim tells nobody anything
+         */
         if (!cas_acq_rel(&idle->state, &seen, seen + SEARCHER)) /* EDGE idle.search */
             continue;
         POINT("idle.claim");
         worker = sleeper_take(idle);
         POINT("idle.claimed");
         if (worker >= 0) {
+            /* MUTANT-OK acquire: a counter. MUTANT-OK release: likewise */
             add_acq_rel(&idle->state, -SLEEPER);
             return worker;
         }
@@ -100,11 +110,13 @@ int thrum_idle_claim(struct idle *idle)
 
 void thrum_idle_search(struct idle *idle)
 {
+    /* MUTANT-OK acquire: a counter. MUTANT-OK release: likewise */
     add_acq_rel(&idle->state, SEARCHER); /* EDGE idle.search */
 }
 
 bool thrum_idle_found(struct idle *idle)
 {
+    /* MUTANT-OK acquire: claim's swap acquires it again. MUTANT-OK release: a counter */
     return searchers_in(add_acq_rel(&idle->state, -SEARCHER)) == 1; /* EDGE idle.search */
 }
 
@@ -112,8 +124,10 @@ bool thrum_idle_sleep(struct idle *idle, unsigned worker)
 {
     uint64_t seen;
 
+    /* MUTANT-OK acquire: nothing is read. MUTANT-OK release: the count below releases it */
     add_acq_rel(&idle->sleeping[worker / 64], (uint64_t)1 << worker % 64); /* EDGE idle.asleep */
     POINT("idle.sleep");
+    /* MUTANT-OK acquire: what a last searcher looks at is behind its heavy fence */
     seen = add_acq_rel(&idle->state, SLEEPER - SEARCHER); /* EDGE idle.search, idle.asleep */
     return searchers_in(seen) == 1;
 }
@@ -122,6 +136,7 @@ bool thrum_idle_unsleep(struct idle *idle, unsigned worker)
 {
     if (!bit_clear(&idle->sleeping[worker / 64], (uint64_t)1 << worker % 64))
         return false;
+    /* MUTANT-OK acquire: a counter. MUTANT-OK release: likewise */
     add_acq_rel(&idle->state, SEARCHER - SLEEPER); /* EDGE idle.search */
     return true;
 }
