@@ -77,6 +77,7 @@ static struct fiber *insist(struct worker *worker, struct worker *victim, bool r
 static struct fiber *steal_round(struct worker *worker, bool revoke, struct round *round)
 {
     struct scheduler *scheduler = worker->scheduler;
+    /* MUTANT-OK acquire: in the models no worker comes later; TSan sees those that do */
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
     unsigned first = (unsigned)(random_next(worker) % n);
     struct inject_node *spare;
@@ -102,6 +103,7 @@ static struct fiber *steal_round(struct worker *worker, bool revoke, struct roun
 
 bool thrum_work_in_sight(struct scheduler *scheduler)
 {
+    /* MUTANT-OK acquire: in the models no worker comes later; TSan sees those that do */
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
     struct round round = {false};
 
@@ -112,6 +114,7 @@ bool thrum_work_in_sight(struct scheduler *scheduler)
 
 static bool must_leave(struct worker *worker)
 {
+    /* MUTANT-OK acquire: a worker that leaves reads nothing of who told it */
     return load_acquire(&worker->retiring) != 0; /* EDGE sched.leave */
 }
 
@@ -156,6 +159,7 @@ static struct fiber *spin(struct worker *worker)
 
 static bool notified(struct worker *worker)
 {
+    /* MUTANT-OK acquire: it is not lost without, only seen late: the last searcher fences */
     return load_acquire(&worker->notified) != NOTIFY_NONE; /* EDGE sched.notify */
 }
 
@@ -163,6 +167,7 @@ static bool become_poller(struct worker *worker)
 {
     uint32_t none = 0;
 
+    /* MUTANT-OK acquire: park_polling fences. MUTANT-OK release: likewise */
     return cas_acq_rel(&worker->scheduler->poller, &none, worker->index + 1);
 }
 
@@ -176,6 +181,7 @@ static void park_polling(struct worker *worker)
     while (!notified(worker))
         thrum_poll_wait(&scheduler->poll, -1);
     POINT("park.polled");
+    /* MUTANT-OK release: who comes next finds nothing of ours */
     store_release(&scheduler->poller, 0);
 }
 
@@ -195,6 +201,7 @@ void thrum_worker_call(struct worker *worker)
 {
     exchange_seq(&worker->notified, NOTIFY_RUN); /* EDGE sched.notify, sched.poller */
     POINT("wake.noted");
+    /* MUTANT-OK acquire: the exchange fences */
     if (load_acquire(&worker->scheduler->poller) == worker->index + 1)
         thrum_poll_wake(&worker->scheduler->poll);
     else
@@ -213,11 +220,13 @@ void thrum_notify(struct scheduler *scheduler)
 
 void thrum_worker_rests(struct scheduler *scheduler)
 {
+    /* MUTANT-OK release: a counter */
     add_release(&scheduler->busy, (uint32_t)-1); /* a counter; the clock reads it */
 }
 
 void thrum_worker_stirs(struct scheduler *scheduler)
 {
+    /* MUTANT-OK seq: the clock's sleep is not in the models; the futex looks at busy itself */
     add_seq(&scheduler->busy, 1); /* EDGE sched.busy */
     if (UNLIKELY(load_relaxed(&scheduler->clock_asleep))) /* relaxed: the add orders it */
         thrum_futex_wake(&scheduler->busy, 1);
@@ -225,6 +234,7 @@ void thrum_worker_stirs(struct scheduler *scheduler)
 
 static void alarm_all(struct scheduler *scheduler)
 {
+    /* MUTANT-OK acquire: in the models no worker comes later; TSan sees those that do */
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
 
     for (unsigned i = 0; i < n; i++)
@@ -268,6 +278,7 @@ struct fiber *thrum_worker_search(struct worker *worker)
     POINT("search.found");
     if (thrum_idle_found(&scheduler->idle)) {
         POINT("search.last");
+        /* MUTANT-OK fence: one word counts both, and the subtraction has read it */
         fence_light(); /* EDGE idle.search */
         thrum_notify(scheduler);
     }

@@ -257,6 +257,9 @@ static void searcher_leaves(void)
         take(fiber);
 }
 
+/* The clock calls a sleeper that nobody has claimed. */
+static void caller(void) { thrum_worker_call(&workers[1]); }
+
 #define T(text, start, ...)                                            \
     {text, start, {__VA_ARGS__}, check, 0, 0, false},                  \
     {text ", fences", start##_fences, {__VA_ARGS__}, check, 0, 0, false}
@@ -271,6 +274,7 @@ static const struct model models[] = {
     {"set aside", begin_ready, {window_then_busy, search_or_not}, NULL, 0, 0, false},
     {"set aside, fences", begin_ready_fences, {window_then_busy, search_or_not}, NULL, 0, 0, false},
     T("retire", begin_2, retire_1, searcher_leaves),
+    LESS("called", begin_2, caller, foreign, searcher_1),
     LESS("inject two", begin_3, foreign_twice, searcher_1, searcher_2),
     LESS("spawn two", begin_3, spawner_twice, searcher_1, searcher_2),
     LESS("inject and spawn", begin_3, foreign, spawner, searcher_1, searcher_2),
