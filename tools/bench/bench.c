@@ -167,23 +167,30 @@ struct queens {
     long result;
 };
 
+static int queens_place(struct queens *self, uint32_t free);
+
 static int queens(void *arg)
 {
     struct queens *self = arg;
+    uint32_t free = self->all & ~(self->columns | self->left | self->right);
+
+    if (free)
+        return queens_place(self, free);
+    self->result = self->columns == self->all;
+    return 0;
+}
+
+static __attribute__((noinline)) int queens_place(struct queens *self, uint32_t free)
+{
     struct queens next[16];
     thrum_group group;
     int n = 0, status;
+    long result = 0;
 
-    if (self->columns == self->all) {
-        self->result = 1;
-        return 0;
-    }
-    self->result = 0;
     status = thrum_group_open(&group, NULL);
     if (status)
         return status;
-    for (uint32_t free = self->all & ~(self->columns | self->left | self->right); free && !status;
-         free &= free - 1) {
+    for (; free && !status; free &= free - 1) {
         uint32_t bit = free & -free;
         struct queens *sub = &next[n++];
 
@@ -195,7 +202,8 @@ static int queens(void *arg)
     }
     status = thrum_group_close(&group, status, NULL);
     while (n > 0)
-        self->result += next[--n].result;
+        result += next[--n].result;
+    self->result = result;
     return status;
 }
 
