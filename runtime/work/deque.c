@@ -44,7 +44,10 @@
  * U1 would happen before R2 and not be later than the poison. If R5 comes
  * first, U2 fails, sees the raised split and starts over with it. So the
  * owner's un-poisoning aborts every revocation under way, and nobody waits
- * for anybody.
+ * for anybody. It must not stop at a U2 that failed, not even where nothing is
+ * left to share: a revocation that began after the change would then find
+ * its poison gone and `shared` as it was. (In take a steal of the owner's own
+ * stands for U2: it raises the version after U1 as well.)
  *
  * Where membarrier is missing, lane.limit and lane.floor are poisoned for
  * good: every push and pop takes the slow path, which fences and then looks
@@ -295,18 +298,23 @@ void *thrum_deque_take(struct deque *deque)
 {
     uint64_t bottom = load_relaxed(&deque->lane.bottom); /* relaxed: only we write it */
     thrum_pair seen = shared_load(deque);
+    bool settled = true;
 
     while (seen.lo != bottom) {
+        void *task;
+
         if (count_of(seen) == 0) {
-            if (!settle(deque, &seen, split_for(seen, bottom)))
+            settled = settle(deque, &seen, split_for(seen, bottom));
+            if (!settled)
                 continue;
         }
-        void *task = thrum_deque_steal(deque);
-
+        task = thrum_deque_steal(deque);
         if (task)
             return task;
         seen = shared_load(deque);
     }
+    while (!settled) /* a floor that was put back needs its swap, empty or not: see above */
+        settled = settle(deque, &seen, split_of(seen));
     return NULL;
 }
 

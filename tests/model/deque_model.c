@@ -145,7 +145,9 @@ static void shared_1(void) { push(0); thrum_deque_revoke(&deque); }
 static void begin_shared_1(void) { begin_2(); shared_1(); }
 static void begin_shared_1_fences(void) { begin_2_fences(); shared_1(); }
 
-/* Two private tasks. */
+/* One private task, two, three. */
+static void begin_private_1(void) { begin_2(); push(0); }
+static void begin_private_1_fences(void) { begin_2_fences(); push(0); }
 static void begin_private_2(void) { begin_2(); push(0); push(1); }
 static void begin_private_2_fences(void) { begin_2_fences(); push(0); push(1); }
 static void begin_private_3(void) { begin_4(); push(0); push(1); push(2); }
@@ -168,6 +170,7 @@ static void owner_pop(void) { pop(); }
 static void owner_pop_all(void) { pop_all(); }
 static void owner_pop_push_pop(void) { pop(); push(4); pop(); }
 static void owner_take_all(void) { while (take()) continue; }
+static void owner_take_push(void) { take(); push(4); }
 static void owner_fill(void) { push(3); push(4); push(5); }
 static void owner_push_pop(void) { push(4); pop(); pop(); }
 
@@ -272,6 +275,7 @@ static const struct model models[] = {
     {"two revokers", begin_private_2, {owner_pop_all, revoker, revoker_only}, check, 2, 1, false},
     {"two revokers, fences", begin_private_2_fences, {owner_pop_all, revoker, revoker_only}, check,
      1, 1, false},
+    LESS("take and push, two revokers", begin_private_1, owner_take_push, revoker, revoker),
     LESS("ask and revoke", begin_private_2, owner_pop_push_pop, asker, revoker),
     LESS("ask and revoke, one", begin_private_3, owner_pop_all, ask_and_revoke, thief),
 };
