@@ -8,13 +8,15 @@ MODEL_COPTS = COPTS + ["-O2", "-iquote", "tests"]
 
 MODEL_DEFINES = DEFINES + ["THRUM_MODEL"]
 
-def thrum_model(name, subjects, bound = 2, size = "medium", tags = [], **kwargs):
+def thrum_model(name, subjects, bound = 2, defines = [], size = "medium", tags = [], **kwargs):
     """All interleavings up to a bound, and all mutants.
 
     Args:
       name: of the test and of its source.
       subjects: the runtime's sources under test, compiled for the explorer.
       bound: on preemptions.
+      defines: for the model and its subjects, such as smaller capacities.
+      defines: preprocessor definitions for this model and its subjects alone.
       size: as for thrum_test.
       tags: besides "plain", which keeps it out of sanitizers and emulators.
       **kwargs: as for cc_test.
@@ -28,7 +30,7 @@ def thrum_model(name, subjects, bound = 2, size = "medium", tags = [], **kwargs)
         data = ["//:headers", "//:sources"],
         linkopts = LINKOPTS,
         linkstatic = True,
-        local_defines = MODEL_DEFINES,
+        local_defines = MODEL_DEFINES + defines,
         tags = tags + ["plain"],
         deps = ["//tests/model:suite"],
         **kwargs

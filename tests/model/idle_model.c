@@ -138,13 +138,15 @@ static void check(void)
     {text, start, {__VA_ARGS__}, check, 0, 0, false}
 #define LESS(text, start, ...)                                            \
     {text ", fences", start##_fences, {__VA_ARGS__}, check, 1, 0, false}, \
-    {text, start, {__VA_ARGS__}, check, 1, 1, false}
+    {text, start, {__VA_ARGS__}, check, 2, 1, false}
 
 static const struct model models[] = {
     BOTH("one", begin_1, publisher_0, searcher_0),
     LESS("two from one", begin_2, publisher_two, searcher_0, searcher_1),
     LESS("two from two", begin_2, publisher_0, publisher_1, searcher_0, searcher_1),
-    LESS("three", begin_3, publisher_three, searcher_0, searcher_1, searcher_2),
+    {"three, fences", begin_3_fences, {publisher_three, searcher_0, searcher_1, searcher_2}, check,
+     1, 1, false},
+    {"three", begin_3, {publisher_three, searcher_0, searcher_1, searcher_2}, check, 2, 2, false},
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+_Static_assert(READY_SLOTS == 4 && READY_WINDOW == 2, "compile with these two defined so");
+
 enum { ITEMS = 8 };
 
 bool thrum_asymmetric;
