@@ -299,7 +299,7 @@ TEST(an_overflow_names_the_task)
     thrum_overflow_set_namer(name_of_task);
     CHECK_DEATH(run_on_a_stack(dig_for_ever),
                 "thrum: stack overflow in task 'digger': its stack of 64 KiB is used up; give it "
-                "a larger stack (thrum_task_options.stack_bytes) or use less of it\n");
+                "a larger stack (thrum_options.stack_bytes) or use less of it\n");
 }
 
 TEST(an_overflow_without_a_namer_says_so)
