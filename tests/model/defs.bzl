@@ -16,15 +16,25 @@ def thrum_model(name, subjects, bound = 2, defines = [], size = "medium", tags =
       subjects: the runtime's sources under test, compiled for the explorer.
       bound: on preemptions.
       defines: for the model and its subjects, such as smaller capacities.
-      defines: preprocessor definitions for this model and its subjects alone.
       size: as for thrum_test.
       tags: besides "plain", which keeps it out of sanitizers and emulators.
       **kwargs: as for cc_test.
     """
+
+    # Compiled for TSan, linked without: the explorer is told of plain accesses too.
+    native.cc_library(
+        name = name + "_subjects",
+        testonly = True,
+        srcs = ["//:" + subject for subject in subjects],
+        copts = MODEL_COPTS + ["-fsanitize=thread"],
+        linkstatic = True,
+        local_defines = MODEL_DEFINES + defines,
+        deps = ["//tests/model:explorer"],
+    )
     native.cc_test(
         name = name,
         size = size,
-        srcs = [name + ".c"] + ["//:" + subject for subject in subjects],
+        srcs = [name + ".c"],
         args = ["--bound", str(bound), "--mutants"],
         copts = MODEL_COPTS,
         data = ["//:headers", "//:sources"],
@@ -32,6 +42,9 @@ def thrum_model(name, subjects, bound = 2, defines = [], size = "medium", tags =
         linkstatic = True,
         local_defines = MODEL_DEFINES + defines,
         tags = tags + ["plain"],
-        deps = ["//tests/model:suite"],
+        deps = [
+            ":" + name + "_subjects",
+            "//tests/model:suite",
+        ],
         **kwargs
     )
