@@ -32,7 +32,7 @@
 
 #define PLACES 120           /* words in use by one model */
 #define MESSAGES 64          /* stores to one word in one execution */
-#define SHADOWS 1024         /* plain variables; a power of two */
+#define SHADOWS 8192         /* plain variables; a power of two */
 #define SLOTS 1024           /* of the hash table of places; a power of two */
 #define DEPTH (1u << 20)     /* decisions in one execution */
 #define EVENTS 2048          /* remembered steps; a power of two */
@@ -1162,28 +1162,98 @@ static struct shadow *find_shadow(const void *at)
     fail("more plain variables than the explorer has room for");
 }
 
-void model_plain(struct model_site *site, const void *at, bool write)
+static _Noreturn void race(struct model_site *site, const void *at, const char *text)
 {
-    struct shadow *shadow;
-    const int32_t *clock;
+    note(site, NULL, at, 0);
+    fail(text);
+}
 
-    if (self < 0)
-        return;
+static void check_plain(struct model_site *site, const void *at, bool write)
+{
+    const int32_t *clock = threads[self].now.at;
+    struct shadow *shadow;
+
     check_live(at);
     shadow = find_shadow(at);
-    clock = threads[self].now.at;
-    note(site, NULL, at, 0);
     if (shadow->written > clock[shadow->writer])
-        fail("data race: not ordered after a plain write");
+        race(site, at, "data race: not ordered after a plain write");
     for (int i = 0; write && i < thread_count; i++)
         if (shadow->read[i] > clock[i])
-            fail("data race: a plain write not ordered after a plain read");
+            race(site, at, "data race: a plain write not ordered after a plain read");
     if (write) {
         shadow->written = clock[self];
         shadow->writer = (int8_t)self;
     } else {
         shadow->read[self] = clock[self];
     }
+}
+
+void model_plain(struct model_site *site, const void *at, bool write)
+{
+    if (self < 0)
+        return;
+    note(site, NULL, at, 0);
+    check_plain(site, at, write);
+}
+
+/*
+ * The sources under test may be compiled with -fsanitize=thread (and linked
+ * without): the compiler then reports every plain access to these hooks. A
+ * thread's own stack is left out.
+ */
+static void plain_at(const void *at, bool write)
+{
+    static struct model_site sites[2] = {{"plain", "read", 0, 0, 0, 0, 0},
+                                         {"plain", "write", 0, 0, 0, 0, 0}};
+    uintptr_t offset = (uintptr_t)at - (uintptr_t)stacks;
+
+    if (self >= 0 && offset >= sizeof(stacks))
+        check_plain(&sites[write], at, write);
+}
+
+#define HOOK(name, bytes, write)                                \
+    void __tsan_##name##bytes(void *at);                        \
+    void __tsan_##name##bytes(void *at)                         \
+    {                                                           \
+        for (int i = 0; i < bytes; i += 8)                      \
+            plain_at((const char *)at + i, write);              \
+    }
+#define HOOKS(bytes) HOOK(read, bytes, false) HOOK(write, bytes, true)
+HOOKS(1)
+HOOKS(2)
+HOOKS(4)
+HOOKS(8)
+HOOKS(16)
+
+void __tsan_init(void);
+void __tsan_func_entry(void *caller);
+void __tsan_func_exit(void);
+void __tsan_read_range(void *at, size_t bytes);
+void __tsan_write_range(void *at, size_t bytes);
+
+void __tsan_init(void)
+{
+}
+
+void __tsan_func_entry(void *caller)
+{
+    (void)caller;
+}
+
+void __tsan_func_exit(void)
+{
+}
+
+void __tsan_read_range(void *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 8)
+        plain_at((const char *)at + i, false);
+}
+
+void __tsan_write_range(void *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 8)
+        plain_at((const char *)at + i, true);
 }
 
 void *model_alloc(size_t bytes)

@@ -141,6 +141,8 @@ static void check(void)
     {text, start, {__VA_ARGS__}, check, 2, 1, false}
 
 static const struct model models[] = {
+    {"two, deep, fences", begin_2_fences, {publisher_0, publisher_1, searcher_0, searcher_1},
+     check, 0, 2, false},
     BOTH("one", begin_1, publisher_0, searcher_0),
     LESS("two from one", begin_2, publisher_two, searcher_0, searcher_1),
     LESS("two from two", begin_2, publisher_0, publisher_1, searcher_0, searcher_1),

@@ -163,6 +163,7 @@ static const struct model models[] = {
     T("watch", begin, push_2, watch),
     T("never empty", begin, push_take_2, push_take_3),
     {"never empty, recycled", begin_1, {push_take_2, recycle}, check, 1, -2, false},
+    {"never empty, recycled twice", begin_1, {push_take_2, recycle_twice}, check, 0, 1, false},
     T("recycle", begin_1, recycle, push_2),
     T("recycle twice", begin_2, recycle_twice, push_2),
     T("recycle against a taker", begin_2, recycle_twice, take_two),

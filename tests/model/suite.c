@@ -28,6 +28,7 @@ struct suite {
     struct model_options options;
     int mutant; /* the one to run; -1: none */
     bool mutants;
+    bool first; /* stop at the first failure */
 };
 
 struct mutant {
@@ -187,8 +188,8 @@ static struct model_result run_model(const struct suite *suite, const struct mod
     return result;
 }
 
-/* Returns how many models failed; stops at the first one if `first`. */
-static int run_models(const struct suite *suite, struct verdict *first)
+/* Returns how many models failed. */
+static int run_models(const struct suite *suite, struct verdict *verdict)
 {
     int failures = 0;
 
@@ -197,14 +198,14 @@ static int run_models(const struct suite *suite, struct verdict *first)
 
         if (suite->only && strcmp(suite->only, suite->models[i].name))
             continue;
-        if (first)
-            snprintf(first->model, sizeof(first->model), "%s", suite->models[i].name);
+        if (verdict)
+            snprintf(verdict->model, sizeof(verdict->model), "%s", suite->models[i].name);
         result = run_model(suite, &suite->models[i]);
         failures += result.failed;
-        if (first && result.failed) {
-            memcpy(first->why, result.why, sizeof(first->why));
+        if (verdict && result.failed)
+            memcpy(verdict->why, result.why, sizeof(verdict->why));
+        if (suite->first && result.failed)
             break;
-        }
     }
     return failures;
 }
@@ -221,6 +222,7 @@ static bool killed(struct suite *suite, const struct mutant *mutant, struct verd
     if (child == 0) {
         alarm(120);
         suite->options.quiet = true;
+        suite->first = true;
         apply(mutant);
         _exit(run_models(suite, verdict) ? 1 : 0);
     }
@@ -274,11 +276,12 @@ static int run_mutants(struct suite *suite)
 static void usage(const char *program)
 {
     printf("usage: %s [--bound N] [--stale N] [--max N] [--model NAME] [--list]\n"
-           "       [--mutants] [--mutant N] [--root DIR]\n"
+           "       [--first] [--mutants] [--mutant N] [--root DIR]\n"
            "  --bound N    preemptions in one execution (2)\n"
            "  --stale N    stale reads in one execution (2)\n"
            "  --max N      executions of one model (no limit)\n"
            "  --mutants    run the models on each mutant of the sources under test\n"
+           "  --first      stop at the first model that fails\n"
            "  --mutant N   run the models on mutant N and show the failing execution\n"
            "  --root DIR   where the sources lie, for their MUTANT-OK comments (.)\n",
            program);
@@ -292,6 +295,10 @@ static void parse(struct suite *suite, int argc, char **argv)
 
         if (!strcmp(name, "--mutants")) {
             suite->mutants = true;
+            continue;
+        }
+        if (!strcmp(name, "--first")) {
+            suite->first = true;
             continue;
         }
         if (!strcmp(name, "--list")) {

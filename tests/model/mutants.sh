@@ -1,0 +1,152 @@
+#!/bin/sh
+# mutants.sh - mutants of the source's logic: each line below takes away a
+# re-check or swaps two steps; every model program must notice its own.
+#
+# usage: tests/model/mutants.sh [NAME...]    from the root of the repository
+#
+# Weakened memory orders need no list: the programs find those themselves
+# (--mutants). CC and CFLAGS are honoured. Exit status 1: a mutant survived.
+
+set -eu
+
+cc=${CC:-cc}
+flags="-O2 -std=c11 -D_GNU_SOURCE -DTHRUM_MODEL -w ${CFLAGS:-}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# name | program, and its bound if not 2 | file | sed script
+list() {
+    cat <<'END'
+deque.no_version       | deque | runtime/work/deque.c | s/\) \+ VERSION_ONE;/);/
+deque.ring_first       | deque | runtime/work/deque.c | /^void \*thrum_deque_steal/,/^}/{s/thrum_pair seen = shared_load\(deque\);/thrum_pair seen;/;s/^    const struct deque_ring \*ring;/    const struct deque_ring *ring = pointer_of(load_acquire(\&deque->ring)); seen = shared_load(deque);/;/^    ring = pointer_of/d}
+deque.slot_late        | deque | runtime/work/deque.c | /^void \*thrum_deque_steal/,/^}/s/    return task;/    return pointer_of(load_relaxed(\&ring->slots[(seen.lo) \& ring->mask]));/
+deque.bottom_early     | deque | runtime/work/deque.c | /^bool thrum_deque_revoke/,/^}/{s/^    store_relaxed\(floor_of/    bottom = load_acquire(\&deque->lane.bottom);\n&/;/^    bottom = load_acquire\(&deque->lane.bottom\); \/\*/d}
+deque.poison_late      | deque | runtime/work/deque.c | /^bool thrum_deque_revoke/,/^}/{/^    store_relaxed\(floor_of/d;s/^    fence_heavy\(\);.*/&\n    store_relaxed(floor_of(deque), FLOOR_POISON);/}
+deque.no_poison        | deque | runtime/work/deque.c | /^bool thrum_deque_revoke/,/^}/{/^    store_relaxed\(floor_of/d}
+deque.unpoison_late    | deque | runtime/work/deque.c | /^static bool settle/,/^}/{/^    store_relaxed\(floor_of/d;s/^    return cas_acq_rel_pair(.*);/    bool done_ = cas_acq_rel_pair\1; if (done_) store_relaxed(floor_of(deque), split); return done_;/}
+deque.settle_once      | deque | runtime/work/deque.c | /^void \*thrum_deque_pop/,/^}/s/    \} while \(!settle\(deque, &seen, split\)\);/    } while (!settle(deque, \&seen, split) \&\& 0);/
+deque.no_recount       | deque | runtime/work/deque.c | /^void \*thrum_deque_pop/,/^}/s/\(int64_t\)\(bottom - seen.lo\) < 0/0/
+deque.keep_bottom      | deque | runtime/work/deque.c | /^void \*thrum_deque_pop/,/^}/s/store_release\(&deque->lane.bottom, bottom \+ 1\);/;/
+deque.lower_floor      | deque | runtime/work/deque.c | s/split = bottom == split \? split : split_for\(seen, bottom\);/split = split_for(seen, bottom + 1);/
+deque.copy_late        | deque | runtime/work/deque.c | /^static bool grow/,/^}/{/^    ring_use/d;s/^    for \(uint64_t i = top/    ring_use(deque, ring);\n&/}
+deque.limit_high       | deque | runtime/work/deque.c | s/top \+ deque->lane.mask \+ 1\)/top + deque->lane.mask + 2)/
+deque.room_stale       | deque | runtime/work/deque.c | s/bottom - top > deque->lane.mask && !grow/bottom - top > deque->lane.mask + 1 \&\& !grow/
+deque.no_alarm         | deque | runtime/work/deque.c | /^void thrum_deque_alarm/,/^}/s/store_relaxed\(.*/;/
+deque.torn_backwards   | deque | runtime/work/deque.c | /^static thrum_pair shared_load/,/^}/{/shared.hi = load/d;s/^    shared.lo = .*/    shared.lo = load_relaxed(\&deque->shared.lo);\n    shared.hi = load_relaxed(\&deque->shared.hi);/}
+lane.slot_late         | deque | include/thrum/detail/lane.h | /thrum_lane_push/,/^}/{/thrum_store_relaxed_64\(&lane->slots/d;s/^    thrum_fence_compiler\(\);/    thrum_store_relaxed_64(\&lane->slots[bottom \& lane->mask], (uint64_t)(uintptr_t)task);/}
+lane.floor_early       | deque | include/thrum/detail/lane.h | /thrum_lane_pop/,/^}/{s/^    thrum_store_release_64\(&lane->bottom, bottom\);.*/    uint64_t floor_ = thrum_load_relaxed_64(\&lane->floor);\n&/;s/thrum_load_relaxed_64\(&lane->floor\)\) /floor_) /}
+ready.no_version       | ready | runtime/sched/ready.c | s/\(\(shared.hi & ~GAP_MASK\) \+ GAP_MASK \+ 1\)/(shared.hi \& ~GAP_MASK)/
+ready.no_poison        | ready | runtime/sched/ready.c | /^    store_relaxed\(&queue->ceiling, CEILING_POISON\)/d
+ready.poison_late      | ready | runtime/sched/ready.c | /^void \*thrum_ready_revoke/,/^}/{/^    store_relaxed\(&queue->ceiling/d;s/^    fence_heavy\(\);.*/&\n    store_relaxed(\&queue->ceiling, CEILING_POISON);/}
+ready.mine_early       | ready | runtime/sched/ready.c | /^void \*thrum_ready_revoke/,/^}/{s/^    store_relaxed\(&queue->ceiling/    uint64_t mine_ = load_acquire(\&queue->mine);\n&/;s/end - load_acquire\(&queue->mine\)/end - mine_/}
+ready.ceiling_late     | ready | runtime/sched/ready.c | /^static bool settle/,/^}/{/^    store_relaxed/d;s/^    return cas_acq_rel_pair(.*);/    bool done_ = cas_acq_rel_pair\1; if (done_) store_relaxed(\&queue->ceiling, end); return done_;/}
+ready.window_kept      | ready | runtime/sched/ready.c | s/settle\(queue, &seen, head \+ window, head \+ window\)/settle(queue, \&seen, head, head + window)/
+ready.empty_kept       | ready | runtime/sched/ready.c | s/store_release\(&queue->mine, head\);/store_release(\&queue->mine, index);/;s/settle\(queue, &seen, head, head\)/settle(queue, \&seen, head, end)/
+ready.ceiling_first    | ready | runtime/sched/ready.h | /ready_take\(struct/,/^}/{s/^    store_release\(&queue->mine, index \+ 1\);.*/    uint64_t ceiling_ = load_relaxed(\&queue->ceiling);\n&/;s/index - load_relaxed\(&queue->ceiling\)/index - ceiling_/}
+ready.tail_early       | ready | runtime/sched/ready.h | /ready_push\(struct/,/^}/{/^    store_relaxed\(&queue->slots/d;s/^    store_release\(&queue->tail.*/&\n    store_relaxed(\&queue->slots[tail % READY_SLOTS], word_of(fiber));/}
+inject.unchecked_tail  | inject | runtime/work/inject.c | /^void thrum_inject_push/,/^}/s/!unchanged\(&queue->tail, tail\)/0/
+inject.unchecked_head  | inject | runtime/work/inject.c | s/!unchanged\(&queue->head, head\)/0/
+inject.no_version      | inject | runtime/work/inject.c | s/seen.hi \+ 1\}/seen.hi}/
+inject.no_help         | inject | runtime/work/inject.c | s/head.lo == tail.lo/0/
+inject.value_late      | inject | runtime/work/inject.c | s/            return value;/            return pointer_of(load_relaxed(\&node_of(pair_load(\&queue->head))->value));/
+pool.no_version        | pool | runtime/work/pool.c | s/seen.hi \+ 1\}/seen.hi}/
+idle.count_first       | idle | runtime/work/idle.c | /^bool thrum_idle_sleep/,/^}/{/^    add_acq_rel\(&idle->sleeping/d;s/^    seen = add_acq_rel.*/&\n    add_acq_rel(\&idle->sleeping[worker \/ 64], (uint64_t)1 << worker % 64);/}
+idle.claim_once        | idle@4 | runtime/work/idle.c | s/!thrum_idle_found\(idle\) \|\| !anybody_sleeps\(idle\)/thrum_idle_found(idle) || 1/
+idle.last_forgets      | idle | runtime/work/idle.c | /^bool thrum_idle_found/,/^}/s/== 1;/== 7;/
+idle.sleep_forgets     | idle | runtime/work/idle.c | /^bool thrum_idle_sleep/,/^}/s/== 1;/== 7;/
+idle.unsleep_uncounted | idle | runtime/work/idle.c | /^bool thrum_idle_unsleep/,/^}/s/add_acq_rel\(&idle->state, SEARCHER - SLEEPER\);/;/
+search.no_alarm        | search | runtime/sched/search.c | s/^        alarm_all\(scheduler\);/        ;/
+search.no_look         | search | runtime/sched/search.c | s/thrum_work_in_sight\(scheduler\) \|\| must_leave\(worker\)/must_leave(worker)/
+search.inject_unseen   | search | runtime/sched/search.c | s/return round.work \|\| !thrum_inject_empty\(&scheduler->inject\);/return round.work;/
+search.look_early      | search | runtime/sched/search.c | /^static void sleep_until_called/,/^}/{s/^        alarm_all\(scheduler\);/        bool seen_ = thrum_work_in_sight(scheduler);\n&/;s/\(thrum_work_in_sight\(scheduler\) \|\|/(seen_ ||/}
+search.last_forgets    | search | runtime/sched/search.c | /^struct fiber \*thrum_worker_search/,/^}/s/^        thrum_notify\(scheduler\);/        ;/
+search.poller_late     | search | runtime/sched/search.c | /^void thrum_worker_call/,/^}/{/^    exchange_seq/d;s/^    if \(load_acquire\(&worker->scheduler->poller\)/    uint32_t poller_ = load_acquire(\&worker->scheduler->poller);\n    exchange_seq(\&worker->notified, NOTIFY_RUN);\n    if (poller_/}
+wait.commit_deaf       | wait | runtime/task/wait.c | /^static void commit/,/^}/s/^        thrum_ready\(left\);/        ;/
+wait.fire_late_read    | wait | runtime/task/wait.c | s/^        thrum_ready\(fiber\);/        thrum_ready(fiber), (void)load_relaxed(\&wait->state);/
+wait.fire_twice        | wait | runtime/task/wait.c | s/\(int\)seen <= 0/0/
+branch.commit_deaf     | wait | runtime/task/branch.c | /^static void commit/,/^}/s/^        thrum_ready\(left\);.*/        ;/
+branch.end_stores      | wait | runtime/task/branch.c | s/seen = exchange_acq_rel\(&branch->state, done_with\(status\)\);/seen = load_acquire(\&branch->state); store_release(\&branch->state, done_with(status));/
+group.commit_deaf      | wait | runtime/task/group.c | /^static void wait_commit/,/^}/s/^        thrum_ready\(left\);.*/        ;/
+group.waiter_late      | wait | runtime/task/group.c | /^static void wait_commit/,/^}/{/^    group->waiter = /d;s/^    if \((add_acq_rel\(.*)\)$/    bool last_ = \1;\n    group->waiter = word_of(left);\n    if (last_)/}
+END
+}
+
+sources() {
+    case $1 in
+    deque) echo runtime/work/deque.c ;;
+    ready) echo runtime/sched/ready.c ;;
+    inject) echo runtime/work/inject.c ;;
+    pool) echo runtime/work/pool.c ;;
+    idle) echo runtime/work/idle.c ;;
+    search)
+        echo runtime/sched/search.c runtime/sched/ready.c runtime/work/deque.c \
+            runtime/work/idle.c runtime/work/inject.c
+        ;;
+    wait) echo runtime/task/wait.c runtime/task/branch.c runtime/task/group.c ;;
+    esac
+}
+
+defines() {
+    case $1 in
+    ready) echo -DREADY_SLOTS=4 -DREADY_WINDOW=2 ;;
+    esac
+}
+
+# build PROGRAM FILE: the program, with FILE taken from $work. The sources under
+# test tell the explorer of their plain accesses (-fsanitize=thread).
+build() {
+    parts=
+    for source in $(sources "$1"); do
+        part="$work/part.$(basename "$source").o"
+        if [ "$source" = "$2" ]; then
+            source="$work/$source"
+        fi
+        # shellcheck disable=SC2046,SC2086
+        $cc $flags $(defines "$1") -fsanitize=thread -I"$work" -I"$work/include" \
+            -Itests -Iinclude -I. -c "$source" -o "$part" || return 1
+        parts="$parts $part"
+    done
+    # shellcheck disable=SC2046,SC2086
+    $cc $flags $(defines "$1") -I"$work" -I"$work/include" -Itests -Iinclude -I. \
+        "tests/model/$1_model.c" $parts "$work/explorer.o" "$work/suite.o" -o "$work/program"
+}
+
+# shellcheck disable=SC2086
+for part in explorer suite; do
+    $cc $flags -Itests -Iinclude -I. -c "tests/model/$part.c" -o "$work/$part.o"
+done
+
+count=0
+killed=0
+list >"$work/list"
+while IFS='|' read -r name program file script; do
+    name=$(echo "$name" | tr -d ' ')
+    program=$(echo "$program" | tr -d ' ')
+    bound=2
+    case $program in
+    *@*) bound=${program#*@} program=${program%@*} ;;
+    esac
+    file=$(echo "$file" | tr -d ' ')
+    case " $* " in
+    "  " | *" $name "*) ;;
+    *) continue ;;
+    esac
+    count=$((count + 1))
+    mkdir -p "$work/$(dirname "$file")"
+    sed -E "$script" "$file" >"$work/$file"
+    if cmp -s "$file" "$work/$file"; then
+        echo "$name: the source has changed, this mutant no longer applies"
+    elif ! build "$program" "$file" 2>"$work/errors"; then
+        echo "$name: does not compile:"
+        cat "$work/errors"
+    elif timeout 120 "$work/program" --first --bound "$bound" >"$work/out" 2>&1; then
+        echo "$name: SURVIVES"
+    else
+        killed=$((killed + 1))
+        echo "$name: killed by $(tail -n 1 "$work/out" | sed 's/  *[0-9]* executions.*FAILED/:/')"
+    fi
+    rm -f "$work/$file"
+done <"$work/list"
+
+echo "killed $killed of $count"
+[ "$killed" = "$count" ]
