@@ -248,7 +248,13 @@ static void sleep_until_called(struct worker *worker)
 
     if (thrum_idle_sleep(&scheduler->idle, worker->index)) {
         POINT("sleep.last");
+        /*
+         * MUTANT-OK fence: the count's read-modify-write is a full fence on every machine that
+         * we know, and the models are too small to need more than it says.
+         */
+        fence_seq(); /* EDGE deque.attention: who hides our alarm sees that we sleep */
         alarm_all(scheduler);
+        /* MUTANT-OK fence: without membarrier the fence above does, for every push looks */
         fence_heavy(); /* EDGE idle.search */
         POINT("sleep.look");
         if ((thrum_work_in_sight(scheduler) || must_leave(worker)) &&

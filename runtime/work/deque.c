@@ -229,13 +229,14 @@ static void share(struct deque *deque, uint64_t bottom)
 
 static int make_room(struct deque *deque, uint64_t bottom)
 {
+    /* MUTANT-OK acquire: the fence below acquires too, before the next push writes a slot */
     uint64_t top = load_acquire(&deque->shared.lo); /* EDGE deque.vacate */
     int err = 0;
 
     if (bottom - top > deque->lane.mask && !grow(deque, top, bottom))
         err = -ENOMEM;
-    store_relaxed(limit_of(deque), top + deque->lane.mask + 1); /* relaxed: whoever poisons
-                                       it for keeps has made us pass idle.c's word first */
+    store_relaxed(limit_of(deque), top + deque->lane.mask + 1); /* relaxed: the fence orders it */
+    fence_seq(); /* EDGE deque.attention: if this hides an alarm, our caller sees who sleeps */
     return err;
 }
 

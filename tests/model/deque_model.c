@@ -205,11 +205,12 @@ static void begin_alarm_in(bool asymmetric)
 static void begin_alarm(void) { begin_alarm_in(true); }
 static void begin_alarm_fences(void) { begin_alarm_in(false); }
 
-static void owner_wakes(void)
+static void push_and_wake(int number)
 {
-    model_write(&tasks[4].content, 5);
-    tasks[4].pushed = 1;
-    if (thrum_lane_push(&deque.lane, &tasks[4]))
+    model_write(&tasks[number].content, (uint64_t)number + 1);
+    tasks[number].pushed = 1;
+    owner_found_nothing = false;
+    if (thrum_lane_push(&deque.lane, &tasks[number]))
         return;
     MODEL_CHECK(thrum_deque_pushed(&deque) == 0);
     if (load_relaxed(&sleepers) == 0) /* relaxed: behind the fence of thrum_deque_pushed */
@@ -218,9 +219,17 @@ static void owner_wakes(void)
     model_futex_wake(&awake, 1);
 }
 
+static void owner_wakes(void) { push_and_wake(4); }
+
+/* The first push puts the limit back. */
+static void begin_alarm_asked(void) { begin_alarm(); ask(); }
+static void begin_alarm_asked_fences(void) { begin_alarm_fences(); ask(); }
+static void owner_wakes_again(void) { push_and_wake(4); pop(); push_and_wake(5); }
+
 static void sleeper(void)
 {
-    store_relaxed(&sleepers, 1); /* relaxed: the heavy fence orders it */
+    store_relaxed(&sleepers, 1); /* relaxed: the fence orders it */
+    fence_seq();
     thrum_deque_alarm(&deque);
     fence_heavy();
     while (thrum_deque_empty(&deque) && load_acquire(&awake) == 0)
@@ -266,6 +275,7 @@ static const struct model models[] = {
     BOTH("revoke the fresh", begin_4, owner_push_two, revoker),
     BOTH("revoke behind a pop", begin_4, owner_push_two_pop, revoker),
     BOTH("alarm", begin_alarm, owner_wakes, sleeper),
+    BOTH("alarm after a request", begin_alarm_asked, owner_wakes_again, sleeper),
     BOTH("grow", begin_private_2, owner_fill, revoker),
     BOTH("grow shared", begin_shared_1, owner_fill, thief_twice),
     BOTH("no memory", begin_private_2, owner_short_of_memory, revoker),

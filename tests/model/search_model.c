@@ -214,6 +214,28 @@ static void spawn(unsigned number)
     thrum_notify(&scheduler);
 }
 static void spawner(void) { spawn(2); }
+/* The first spawn puts an old request's limit back, and may hide an alarm. */
+static void begin_asked(void) { begin_2(); thrum_deque_ask(&workers[0].deque); }
+static void begin_asked_fences(void) { begin_2_fences(); thrum_deque_ask(&workers[0].deque); }
+static void spawner_joins(void)
+{
+    struct deque *deque = &workers[0].deque;
+    struct fiber *fiber;
+
+    spawn(2);
+    fiber = thrum_lane_pop(&deque->lane);
+    if (!fiber)
+        fiber = thrum_deque_pop(deque);
+    if (fiber)
+        take(fiber);
+    spawn(3);
+}
+static void searcher_of_last(void)
+{
+    while (!found[3])
+        search(1);
+}
+
 static void spawner_twice(void) { spawn(2); spawn(3); }
 
 /* Worker 0 makes a fiber ready, as thrum_ready does it. */
@@ -274,6 +296,9 @@ static const struct model models[] = {
     {"set aside", begin_ready, {window_then_busy, search_or_not}, NULL, 0, 0, false},
     {"set aside, fences", begin_ready_fences, {window_then_busy, search_or_not}, NULL, 0, 0, false},
     T("retire", begin_2, retire_1, searcher_leaves),
+    {"asked before", begin_asked, {spawner_joins, searcher_of_last}, check, 1, 0, false},
+    {"asked before, fences", begin_asked_fences, {spawner_joins, searcher_of_last}, check, 1, 0,
+     false},
     LESS("called", begin_2, caller, foreign, searcher_1),
     LESS("inject two", begin_3, foreign_twice, searcher_1, searcher_2),
     LESS("spawn two", begin_3, spawner_twice, searcher_1, searcher_2),
