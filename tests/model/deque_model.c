@@ -172,6 +172,17 @@ static void owner_pop_push_pop(void) { pop(); push(4); pop(); }
 static void owner_take_all(void) { while (take()) continue; }
 static void owner_take_push(void) { take(); push(4); }
 static void owner_fill(void) { push(3); push(4); push(5); }
+
+/* The oldest that is shared then stands in the second ring only. */
+static void owner_fill_and_take(void)
+{
+    owner_fill();
+    take();
+    take();
+    ask();
+    push(1);
+}
+
 static void owner_push_pop(void) { push(4); pop(); pop(); }
 
 /* The same cell twice: popped, pushed anew, shared anew. */
@@ -278,6 +289,7 @@ static const struct model models[] = {
     BOTH("alarm after a request", begin_alarm_asked, owner_wakes_again, sleeper),
     BOTH("grow", begin_private_2, owner_fill, revoker),
     BOTH("grow shared", begin_shared_1, owner_fill, thief_twice),
+    BOTH("grow and take", begin_shared_1, owner_fill_and_take, thief),
     BOTH("no memory", begin_private_2, owner_short_of_memory, revoker),
     BOTH("wrap", begin_shared_1, owner_again, asker),
     LESS("wrap, two thieves", begin_shared_1, owner_again, asker, thief),
