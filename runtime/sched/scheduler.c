@@ -161,6 +161,7 @@ int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *v
     thrum_idle_init(&scheduler->idle, workers_max);
     thrum_fiber_source_init(&scheduler->outside, scheduler, stack_bytes);
     thrum_stack_arena_init(&scheduler->loops, LOOP_STACK_BYTES);
+    scheduler->roots.store = &scheduler->fibers;
     scheduler->verbs = verbs;
     scheduler->workers_max = workers_max;
     scheduler->stack_bytes = stack_bytes;

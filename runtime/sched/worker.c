@@ -80,33 +80,37 @@ static void fiber_main(void *arg)
     }
 }
 
-struct fiber *thrum_fiber_for(struct worker *worker, void *task)
+/* A recycled fiber, else a new one; NULL: there was no memory. */
+static struct fiber *fiber_get(struct pool_cache *cache, struct fiber_source *source, void *task)
 {
-    struct pool_item *item = thrum_pool_get(&worker->fibers);
-    struct fiber *fiber;
+    struct pool_item *item = thrum_pool_get(cache);
+    struct fiber *fiber = item ? container_of(item, struct fiber, item)
+                               : thrum_fiber_new(source, fiber_main);
 
-    if (item)
-        fiber = container_of(item, struct fiber, item);
-    else
-        fiber = thrum_fiber_new(&worker->source, fiber_main);
-    POINT("fiber.made");
-    if (!fiber) {
-        worker->scheduler->verbs->refuse(task, -ENOMEM);
+    if (!fiber)
         return NULL;
-    }
     fiber->task = task;
     fiber->current = NULL;
     fiber->scope = NULL;
     return fiber;
 }
 
+struct fiber *thrum_fiber_for(struct worker *worker, void *task)
+{
+    struct fiber *fiber = fiber_get(&worker->fibers, &worker->source, task);
+
+    POINT("fiber.made");
+    if (!fiber)
+        worker->scheduler->verbs->refuse(task, -ENOMEM);
+    return fiber;
+}
+
 int thrum_scheduler_start(struct scheduler *scheduler, void *task)
 {
-    struct fiber *fiber = thrum_fiber_new(&scheduler->outside, fiber_main);
+    struct fiber *fiber = fiber_get(&scheduler->roots, &scheduler->outside, task);
 
     if (!fiber)
         return -ENOMEM;
-    fiber->task = task;
     thrum_ready(fiber);
     return 0;
 }

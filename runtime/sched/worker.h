@@ -71,6 +71,7 @@ struct scheduler {
     uint32_t poller;                /* atomic: index + 1 of the worker that polls */
     uint64_t workers[IDLE_WORKERS_MAX]; /* atomic: struct worker *, type-stable */
     struct fiber_source outside;    /* controller: root fibers, the queue's first node */
+    struct pool_cache roots;        /* controller: root fibers that workers have given back */
     struct stack_arena loops;       /* controller: the workers' loop stacks */
     pthread_t clock_thread;
     bool clock_started;
