@@ -27,6 +27,7 @@ int thrum_runtime_create(thrum_runtime **out, const thrum_options *options)
     static const thrum_options defaults = THRUM_OPTIONS_INIT;
     struct thrum_runtime *runtime;
     uint64_t stack_bytes;
+    int workers;
     int err;
 
     if (!options)
@@ -47,8 +48,9 @@ int thrum_runtime_create(thrum_runtime **out, const thrum_options *options)
                                stack_bytes);
     if (err)
         goto free_runtime;
-    runtime->workers = options->workers ? options->workers : thrum_cpus_available();
-    err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)runtime->workers);
+    workers = options->workers ? options->workers : thrum_cpus_available();
+    store_relaxed(&runtime->workers, (uint32_t)workers); /* relaxed: nobody knows it yet */
+    err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)workers);
     if (err)
         goto fini_scheduler;
     *out = runtime;
@@ -104,17 +106,13 @@ int thrum_runtime_set_workers(thrum_runtime *runtime, int workers)
         return -EINVAL;
     pthread_mutex_lock(&runtime->control);
     err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)workers);
-    runtime->workers = (int)thrum_scheduler_size(&runtime->scheduler);
+    store_relaxed(&runtime->workers, thrum_scheduler_size(&runtime->scheduler)); /* relaxed: a
+                                                                                   figure only */
     pthread_mutex_unlock(&runtime->control);
     return err;
 }
 
 int thrum_runtime_workers(thrum_runtime *runtime)
 {
-    int workers;
-
-    pthread_mutex_lock(&runtime->control);
-    workers = runtime->workers;
-    pthread_mutex_unlock(&runtime->control);
-    return workers;
+    return (int)load_relaxed(&runtime->workers); /* relaxed: a figure only */
 }

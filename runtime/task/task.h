@@ -43,9 +43,9 @@ struct thrum_runtime {
     struct scheduler scheduler;
     struct pool_store tasks;
     uint64_t chunks;         /* atomic: memory of tasks, newest chunk first */
-    pthread_mutex_t control; /* one change of the workers at a time; the fields below */
-    int workers;
-    unsigned runs; /* under way */
+    uint32_t workers;        /* atomic: a task may ask while a change waits for its worker */
+    pthread_mutex_t control; /* one change of the workers at a time; the field below */
+    unsigned runs;           /* under way */
 };
 
 static inline enum task_kind kind_of(const struct thrum_child *child)
