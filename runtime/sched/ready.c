@@ -81,6 +81,8 @@ void *thrum_ready_take_slow(struct ready_queue *queue)
         uint64_t window = tail - head < READY_WINDOW ? tail - head : READY_WINDOW;
 
         if ((int64_t)(index - end) < 0) { /* it is in the window: we were only called */
+            /* A swap that failed on a torn pair may have sent us to a branch that moved it. */
+            store_relaxed(&queue->mine, index + 1); /* relaxed: the swap below releases it */
             if (settle(queue, &seen, head, end))
                 return ready_slot(queue, index);
         } else if (head == tail) { /* what was stolen no longer takes room */

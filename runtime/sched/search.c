@@ -194,7 +194,12 @@ static void park(struct worker *worker)
             POINT("park.futex");
             thrum_futex_wait(&worker->notified, NOTIFY_NONE, -1);
         }
-    store_relaxed(&worker->notified, NOTIFY_NONE); /* relaxed: one notification for each claim */
+    /*
+     * An exchange: a call that it swallows has been heard, with what the caller did before, or
+     * a worker that is to leave might sleep again.
+     * MUTANT-OK acquire: the models have one caller too few for a call to be swallowed
+     */
+    exchange_acquire(&worker->notified, NOTIFY_NONE); /* EDGE sched.notify */
 }
 
 void thrum_worker_call(struct worker *worker)
