@@ -63,7 +63,8 @@ THRUM_NODISCARD static inline int thrum_fork(thrum_branch *branch, thrum_fn fn, 
  * Wait for the branch. fn and arg are those of the fork.
  *
  *   context   the task that forked it
- *   suspends  if the branch was stolen and has not ended
+ *   suspends  if the branch was stolen and has not ended, or too little stack is left to run
+ *             it here; now and then even without, to let others run
  *   returns   what fn returned; -ENOMEM: it could not be started
  */
 THRUM_NODISCARD static inline __attribute__((always_inline)) int

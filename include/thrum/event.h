@@ -27,7 +27,10 @@ typedef struct thrum_event {
 /* Not set, nobody waits. Same as THRUM_EVENT_INIT. */
 THRUM_API void thrum_event_init(thrum_event *event);
 
-/* Nothing to free. Misuse: a task still waits; the process stops. */
+/*
+ * Nothing to free, but call it before the memory goes: it waits for a set that has woken
+ * everybody and is still about to leave. Misuse: a task still waits; the process stops.
+ */
 THRUM_API void thrum_event_destroy(thrum_event *event);
 
 /*

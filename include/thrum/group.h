@@ -28,7 +28,8 @@
  *
  * Children start in any order and on any worker. A child that ends with a
  * negative status has failed: close returns THRUM_EGROUP, and *errors says
- * who and why.
+ * who and why. So has one for which no stack could be had: it never ran, and
+ * its status is -ENOMEM.
  */
 #ifndef THRUM_GROUP_H
 #define THRUM_GROUP_H
@@ -162,10 +163,11 @@ static inline void thrum_group_run_here(thrum_group *group, thrum_child *child)
  * in reverse order of opening.
  *
  * `errors` may be NULL; else *errors becomes NULL, or the failures of the
- * group's tasks when THRUM_EGROUP is returned (the caller frees them, error.h).
+ * group's tasks when THRUM_EGROUP is returned (the caller frees them, error.h;
+ * NULL even then if there was no memory for them).
  *
  *   context   the task that opened the group
- *   suspends  until the last task has ended
+ *   suspends  until the last task has ended; now and then even so, to let others run
  *   returns   status, if negative; else THRUM_EGROUP if a task failed; else status
  *   misuse    a group that is closed, not the innermost, or another task's: the
  *             process stops

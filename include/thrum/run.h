@@ -19,7 +19,8 @@ typedef struct thrum_runtime thrum_runtime;
 typedef struct thrum_options {
     uint32_t size;        /* sizeof(thrum_options), set by THRUM_OPTIONS_INIT */
     int32_t workers;      /* 0: as many as the process may use CPUs (affinity, cgroup quota) */
-    uint64_t stack_bytes; /* of a task's stack; 0: 64 KiB. 32 KiB to 1 GiB */
+    uint64_t stack_bytes; /* of a stack; a task may count on half of it, for it may start on
+                             its parent's. 0: 64 KiB. 32 KiB to 1 GiB */
     uint32_t layout;      /* THRUM_LAYOUT, set by THRUM_OPTIONS_INIT */
     uint32_t unused;      /* 0 */
 } thrum_options;
