@@ -31,6 +31,7 @@ _Static_assert(sizeof(void *) == 8, "Thrum keeps pointers in 64-bit words");
 #define cas_acquire(at, seen, v) VERB(thrum_cas_acquire, at)(at, seen, v)
 #define cas_release(at, seen, v) VERB(thrum_cas_release, at)(at, seen, v)
 #define cas_acq_rel(at, seen, v) VERB(thrum_cas_acq_rel, at)(at, seen, v)
+#define cas_seq(at, seen, v) VERB(thrum_cas_seq, at)(at, seen, v)
 #define cas_acq_rel_pair(at, seen, v) thrum_cas_acq_rel_pair(at, seen, v)
 
 /* Return what was there before. */

@@ -15,6 +15,12 @@ static const struct {
      "a runtime cannot be started, changed or closed from inside a task"},
     {THRUM_ELAYOUT, "THRUM_ELAYOUT",
      "the program was compiled with headers of another version than the library's"},
+    {THRUM_ECANCELED, "THRUM_ECANCELED", "cancelled"},
+    {THRUM_ETIMEOUT, "THRUM_ETIMEOUT", "the timeout expired"},
+    {THRUM_EDEADLOCK, "THRUM_EDEADLOCK", "every task waited and nothing could wake one"},
+    {THRUM_EFOREIGN, "THRUM_EFOREIGN", "an object of another runtime"},
+    {THRUM_ESHUTDOWN, "THRUM_ESHUTDOWN", "it is shutting down and takes no more"},
+    {THRUM_EBROKEN, "THRUM_EBROKEN", "a barrier was broken or a promise was not kept"},
 };
 
 /* The errno that the status stands for; there is none so large as INT_MAX. */

@@ -78,6 +78,13 @@ static bool anybody_sleeps(const struct idle *idle)
     return false;
 }
 
+bool thrum_idle_wants(const struct idle *idle)
+{
+    uint64_t seen = load_relaxed(&idle->state); /* relaxed: the light fence orders it */
+                                                /* EDGE idle.search */
+    return searchers_in(seen) == 0 && seen != 0;
+}
+
 int thrum_idle_claim(struct idle *idle)
 {
     uint64_t seen = load_relaxed(&idle->state); /* relaxed: the light fence orders it */
@@ -130,6 +137,12 @@ bool thrum_idle_sleep(struct idle *idle, unsigned worker)
     /* MUTANT-OK acquire: what a last searcher looks at is behind its heavy fence */
     seen = add_acq_rel(&idle->state, SLEEPER - SEARCHER); /* EDGE idle.search, idle.asleep */
     return searchers_in(seen) == 1;
+}
+
+bool thrum_idle_sleeps(const struct idle *idle, unsigned worker)
+{
+    /* relaxed: only we set it; who cleared it has called us after */
+    return load_relaxed(&idle->sleeping[worker / 64]) & (uint64_t)1 << worker % 64;
 }
 
 bool thrum_idle_unsleep(struct idle *idle, unsigned worker)

@@ -29,6 +29,9 @@ void thrum_idle_init(struct idle *idle, unsigned workers_max);
  */
 int thrum_idle_claim(struct idle *idle);
 
+/* Would a claim find a sleeper, and nobody that searches? It may be wrong the next moment. */
+bool thrum_idle_wants(const struct idle *idle);
+
 /* A worker has run out of work of its own. */
 void thrum_idle_search(struct idle *idle);
 
@@ -40,6 +43,9 @@ bool thrum_idle_found(struct idle *idle);
  * pass a heavy fence and look at all queues once more before it sleeps.
  */
 bool thrum_idle_sleep(struct idle *idle, unsigned worker);
+
+/* By the worker. Does it sleep, not having been claimed? It may be the next moment. */
+bool thrum_idle_sleeps(const struct idle *idle, unsigned worker);
 
 /*
  * The sleeper changed its mind and searches again. False: it has been claimed

@@ -108,6 +108,16 @@ void *thrum_inject_take(struct inject *queue, struct inject_node **spare)
     }
 }
 
+unsigned thrum_inject_glance(const struct inject *queue, void **values, unsigned most)
+{
+    const struct inject_node *node = pointer_of(load_relaxed(&queue->head.lo)); /* relaxed: nodes */
+    unsigned n = 0;
+
+    while (n < most && (node = pointer_of(load_relaxed(&node->next.lo))) != NULL) /* are type-stable, */
+        values[n++] = pointer_of(load_relaxed(&node->value)); /* relaxed: and these are guesses */
+    return n;
+}
+
 bool thrum_inject_empty(const struct inject *queue)
 {
     thrum_pair head = pair_load(&queue->head);

@@ -34,6 +34,9 @@ void thrum_inject_push(struct inject *queue, struct inject_node *node, void *val
 /* NULL: empty. Else *spare is a node that belongs to the caller. */
 void *thrum_inject_take(struct inject *queue, struct inject_node **spare);
 
+/* Who takes: guesses at what takes would give next, to be prefetched only. Returns how many. */
+unsigned thrum_inject_glance(const struct inject *queue, void **values, unsigned most);
+
 bool thrum_inject_empty(const struct inject *queue);
 
 #endif

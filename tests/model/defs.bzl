@@ -8,7 +8,16 @@ MODEL_COPTS = COPTS + ["-O2", "-iquote", "tests"]
 
 MODEL_DEFINES = DEFINES + ["THRUM_MODEL"]
 
-def thrum_model(name, subjects, bound = 2, defines = [], size = "medium", tags = [], **kwargs):
+def thrum_model(
+        name,
+        subjects,
+        bound = 2,
+        defines = [],
+        size = "medium",
+        linkopts = [],
+        mutants = True,
+        tags = [],
+        **kwargs):
     """All interleavings up to a bound, and all mutants.
 
     Args:
@@ -17,6 +26,8 @@ def thrum_model(name, subjects, bound = 2, defines = [], size = "medium", tags =
       bound: on preemptions.
       defines: for the model and its subjects, such as smaller capacities.
       size: as for thrum_test.
+      linkopts: besides the common ones.
+      mutants: of orders, here; False: by a command of their own (README.md).
       tags: besides "plain", which keeps it out of sanitizers and emulators.
       **kwargs: as for cc_test.
     """
@@ -35,10 +46,10 @@ def thrum_model(name, subjects, bound = 2, defines = [], size = "medium", tags =
         name = name,
         size = size,
         srcs = [name + ".c"],
-        args = ["--bound", str(bound), "--mutants"],
+        args = ["--bound", str(bound)] + (["--mutants"] if mutants else []),
         copts = MODEL_COPTS,
         data = ["//:headers", "//:sources"],
-        linkopts = LINKOPTS,
+        linkopts = LINKOPTS + linkopts,
         linkstatic = True,
         local_defines = MODEL_DEFINES + defines,
         tags = tags + ["plain"],

@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PLACES 120           /* words in use by one model */
+#define PLACES 160           /* words in use by one model */
 #define MESSAGES 64          /* stores to one word in one execution */
 #define SHADOWS 8192         /* plain variables; a power of two */
 #define SLOTS 1024           /* of the hash table of places; a power of two */
@@ -505,12 +505,16 @@ static bool all_done(void)
     return true;
 }
 
+void (*model_resumes)(int number);
+
 static void resume(int number)
 {
     int from = self;
 
     threads[number].state = READY;
     self = number;
+    if (model_resumes)
+        model_resumes(number);
     if (number != from)
         model_switch(&threads[from].sp, threads[number].sp);
 }
@@ -945,6 +949,7 @@ bool model_cas(struct model_site *site, void *at, size_t size, void *seen, uint6
     if (self < 0)
         return raw_cas(at, size, seen, value);
     place = enter(site, at, size, true);
+    full_fence_if(site);
     wanted = raw_load(seen, size);
     i = choose_before(place, &wanted);
     before = place->mo[i].value;
@@ -955,6 +960,7 @@ bool model_cas(struct model_site *site, void *at, size_t size, void *seen, uint6
     observe(site, place, i);
     if (before == wanted)
         follow(site, place, i, value);
+    full_fence_if(site);
     raw_store(seen, size, before);
     return before == wanted;
 }
@@ -1315,6 +1321,8 @@ static void begin_execution(void)
 static void run_threads(void)
 {
     self = (int)choose((unsigned)thread_count);
+    if (model_resumes)
+        model_resumes(self);
     model_switch(&main_sp, threads[self].sp);
     self = -1;
 }

@@ -108,6 +108,9 @@ unsigned model_choose(unsigned n);
 /* The number of the calling thread, -1 in init and check. */
 int model_self(void);
 
+/* Unless NULL, called when a thread begins or goes on: for what is thread-local in the source. */
+extern void (*model_resumes)(int number);
+
 /* Plain accesses that must be ordered by happens-before. */
 #define model_read(at) \
     (model_plain(MODEL_SITE("plain read", MODEL_RELAXED), (at), false), *(at))

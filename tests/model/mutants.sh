@@ -61,13 +61,43 @@ search.inject_unseen   | search | runtime/sched/search.c | s/return round.work \
 search.look_early      | search | runtime/sched/search.c | /^static void sleep_until_called/,/^}/{s/^        alarm_all\(scheduler\);/        bool seen_ = thrum_work_in_sight(scheduler);\n&/;s/\(thrum_work_in_sight\(scheduler\) \|\|/(seen_ ||/}
 search.last_forgets    | search | runtime/sched/search.c | /^struct fiber \*thrum_worker_search/,/^}/s/^        thrum_notify\(scheduler\);/        ;/
 search.poller_late     | search | runtime/sched/search.c | /^void thrum_worker_call/,/^}/{/^    exchange_seq/d;s/^    if \(load_acquire\(&worker->scheduler->poller\)/    uint32_t poller_ = load_acquire(\&worker->scheduler->poller);\n    exchange_seq(\&worker->notified, NOTIFY_RUN);\n    if (poller_/}
-wait.commit_deaf       | wait | runtime/task/wait.c | /^static void commit/,/^}/s/^        thrum_ready\(left\);/        ;/
-wait.fire_late_read    | wait | runtime/task/wait.c | s/^        thrum_ready\(fiber\);/        thrum_ready(fiber), (void)load_relaxed(\&wait->state);/
-wait.fire_twice        | wait | runtime/task/wait.c | s/\(int\)seen <= 0/0/
+heap.unannounced       | heap | runtime/work/heap.c | /^static void write_at/,/^}/s/^    announce\(heap\);/    ;/
+heap.push_unannounced  | heap | runtime/work/heap.c | /^void thrum_heap_push/,/^}/s/^    announce\(heap\);/    ;/
+heap.count_early       | heap | runtime/work/heap.c | /^void thrum_heap_push/,/^}/{/^    store_release\(&heap->count/d;s/^    write_at\(heap, end, entry\);/    store_release(\&heap->count, count + 1);\n&/}
+heap.shrunk_early      | heap | runtime/work/heap.c | /^void thrum_heap_remove/,/^}/{/^    store_release\(&heap->count/d;s/^    ASSERT.*/    store_release(\&heap->count, count - 1);/}
+timers.out_first       | heap | runtime/sched/timers.c | /^static void end_first/,/^}/{s/^    POINT.*/    thrum_heap_remove(\&timers->heap, 0);/;s/^    if \(thrum_heap_count.*/    if (1)/}
+timers.always_same     | heap | runtime/sched/timers.c | s/bool same = rescue->exact && /bool same = rescue->exact || /
+timers.exact           | heap | runtime/sched/timers.c | s/rescue->exact = exact && \(.*\);/rescue->exact = true;/
+timers.moved_exact     | heap | runtime/sched/timers.c | s/rescue->exact = exact && \(.*\);/rescue->exact = exact;/
+timers.slot_time       | heap | runtime/sched/timers.c | s/\(int64_t\)load_relaxed\(&timer->when\) > search->now/0/
+wait.commit_deaf       | wait | runtime/task/wait.c | /^static void commit/,/^}/s/^    thrum_ready\(left\);/    ;/
+wait.fire_late_read    | wait | runtime/task/wait.c | s/^        thrum_ready\(asleep\);/        thrum_ready(asleep), (void)load_relaxed(\&wait->key);/
+wait.fire_twice        | wait | runtime/task/wait.c | /^bool thrum_wait_claim/,/^}/s/ \|\| \(state != WAIT_OPEN && state != WAIT_ASLEEP\)//
+wait.any_key           | wait | runtime/task/wait.c | /^bool thrum_wait_claim/,/^}/s/\(seen & ~\(uint64_t\)WAIT_STATE\) != key/0/
+wait.key_kept          | cancel | runtime/task/wait.c | /^static uint64_t key_next/,/^}/s/ \+ WAIT_KEY_ONE;/;/
+wait.no_look           | wait | runtime/task/wait.c | s/wait.key & WAIT_DEAF \|\| LIKELY\(load_relaxed\(alert\) == looked\)/1/
+wait.look_asleep       | wait | runtime/task/wait.c | s/!move\(&wait, WAIT_ASLEEP, WAIT_OPEN\)/0/
 branch.commit_deaf     | wait | runtime/task/branch.c | /^static void commit/,/^}/s/^        thrum_ready\(left\);.*/        ;/
 branch.end_stores      | wait | runtime/task/branch.c | s/seen = exchange_acq_rel\(&branch->state, done_with\(status\)\);/seen = load_acquire(\&branch->state); store_release(\&branch->state, done_with(status));/
 group.commit_deaf      | wait | runtime/task/group.c | /^static void wait_commit/,/^}/s/^        thrum_ready\(left\);.*/        ;/
-group.waiter_late      | wait | runtime/task/group.c | /^static void wait_commit/,/^}/{/^    group->waiter = /d;s/^    if \((add_acq_rel\(.*)\)$/    bool last_ = \1;\n    group->waiter = word_of(left);\n    if (last_)/}
+group.base_kept        | wait | runtime/task/group.c | /^static void wait_commit/,/^}/s/own - REMOTE_BASE\) == REMOTE_BASE - own/own) == REMOTE_BASE - own/
+roster.no_version      | roster | runtime/work/roster.c | s/seen.hi \+ 1\}/seen.hi}/
+roster.unlinked        | roster | runtime/work/roster.c | s/store_relaxed\(last, seen.lo \| FREE\);/store_relaxed(last, FREE);/
+roster.older_lost      | roster | runtime/work/roster.c | s/^        store_relaxed\(&segment->older, seen\);.*/        store_relaxed(\&segment->older, 0);/
+roster.free_seen       | roster | runtime/work/roster.c | s/word && !\(word & FREE\)/word/
+cancel.no_alert        | cancel | runtime/task/cancel.c | s/thrum_alert\(scheduler\)/load_relaxed(\&scheduler->alert)/
+cancel.alert_late      | cancel | runtime/task/cancel.c | /^void thrum_cancel_spread/,/^}/{s/^    spread.alert = .*/    spread.alert = UINT64_MAX;/;s/^    spread_below\(&spread\);/&\n    thrum_alert(scheduler);/}
+cancel.mark_late       | cancel | runtime/task/cancel.c | /^void thrum_cancel_scope/,/^}/{/^    thrum_cancel_mark/d;s/^    thrum_cancel_spread\(&target\);/&\n    thrum_cancel_mark(scope, code, text, file, line);/}
+cancel.no_walk         | cancel | runtime/task/cancel.c | /^void thrum_cancel_spread/,/^}/s/^    spread_below\(&spread\);/    ;/
+cancel.second_place    | cancel | runtime/task/cancel.c | /^           thrum_walk_stands_here/d;s/(load_acquire\(&strand->tiers\) != 0) &&/\1;/
+cancel.way_unchecked   | cancel | runtime/task/walk.c | s/load_acquire\(&strand->life\) != done->life \|\| //
+strand.bottom_up       | cancel | runtime/task/strand.c | s/\(above = parent_of\(parent\)\) != NULL &&/(above = parent_of(parent)) != NULL \&\& 0 \&\&/
+scope.alert_late       | cancel | runtime/task/scope.c | /^static bool look\(/,/^}/{s/^    uint64_t alert = .*/    uint64_t alert;/;s/^    struct sum sum = sum_from\(scope\);/&\n    alert = load_acquire(\&fiber_of(strand)->home->alert);/}
+deadline.end_stores    | cancel | runtime/task/timeout.c | s/if \(!cas_acq_rel\(&deadline->word, &seen, key \+ KEY_ONE\)\)/store_release(\&deadline->word, key + KEY_ONE); if (0)/
+deadline.expire_stores | cancel | runtime/task/timeout.c | s/if \(!cas_seq\(&deadline->word, &seen, target.value\)\)/store_release(\&deadline->word, target.value); if (0)/
+deadline.key_kept      | cancel | runtime/task/timeout.c | /^static bool disarm/,/^}/s/key \+ KEY_ONE/key/
+waiters.not_linked     | cancel | runtime/task/waiters.c | s/^            link_first\(list, self\);/            ;/
+waiters.not_asked      | cancel | runtime/task/waiters.c | s/kind && kind->again && kind->again\(list, self\)/0/
 END
 }
 
@@ -79,16 +109,33 @@ sources() {
     pool) echo runtime/work/pool.c ;;
     idle) echo runtime/work/idle.c ;;
     search)
-        echo runtime/sched/search.c runtime/sched/ready.c runtime/work/deque.c \
+        echo runtime/sched/search.c runtime/sched/rest.c runtime/sched/ready.c runtime/work/deque.c \
             runtime/work/idle.c runtime/work/inject.c
         ;;
+    heap) echo runtime/work/heap.c runtime/sched/timers.c ;;
     wait) echo runtime/task/wait.c runtime/task/branch.c runtime/task/group.c ;;
+    roster) echo runtime/work/roster.c ;;
+    cancel)
+        echo runtime/task/cancel.c runtime/task/walk.c runtime/task/strand.c runtime/task/scope.c \
+            runtime/task/wait.c runtime/task/waiters.c runtime/task/timeout.c \
+            runtime/task/record.c runtime/sync/event.c runtime/work/roster.c
+        ;;
     esac
 }
 
 defines() {
     case $1 in
     ready) echo -DREADY_SLOTS=4 -DREADY_WINDOW=2 ;;
+    roster) echo -DROSTER_SLOTS=3 ;;
+    cancel) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 ;;
+    esac
+}
+
+
+# What a model never calls is not there (tests/model/BUILD).
+absent() {
+    case $1 in
+    wait) echo -no-pie -Wl,--unresolved-symbols=ignore-all ;;
     esac
 }
 
@@ -107,8 +154,8 @@ build() {
         parts="$parts $part"
     done
     # shellcheck disable=SC2046,SC2086
-    $cc $flags $(defines "$1") -I"$work" -I"$work/include" -Itests -Iinclude -I. \
-        "tests/model/$1_model.c" $parts "$work/explorer.o" "$work/suite.o" -o "$work/program"
+    $cc $flags $(defines "$1") $(absent "$1") -I"$work" -I"$work/include" -Itests -Iinclude \
+        -I. "tests/model/$1_model.c" $parts "$work/explorer.o" "$work/suite.o" -o "$work/program"
 }
 
 # shellcheck disable=SC2086

@@ -124,6 +124,10 @@ static void owner_push_take(void) { push(4); take(); take(); }
 static void owner_round(void) { take(); push(4); push(5); take(); take(); }
 static void owner_overwrite(void) { take(); take(); push(4); push(5); push(6); take(); }
 
+static void owner_keep(void) { thrum_ready_keep(&queue); take(); }
+static void owner_keep_all(void) { take(); thrum_ready_keep(&queue); while (take()) continue; }
+static void owner_push_keep(void) { push(4); thrum_ready_keep(&queue); push(5); take(); take(); }
+
 static void thief(void) { steal(); }
 static void thief_twice(void) { steal(); steal(); }
 static void revoker(void) { revoke(); }
@@ -183,6 +187,11 @@ static const struct model models[] = {
     BOTH("round against thieves", begin_window, owner_round, thief_twice),
     LESS("overwrite", begin_window, owner_overwrite, revoke_and_steal),
     BOTH("overwrite stolen", begin_2, owner_overwrite, thief_twice),
+    BOTH("keep", begin_2, owner_keep, thief_twice),
+    BOTH("keep and revoke", begin_2, owner_keep, revoke_and_steal),
+    BOTH("keep what there is", begin_window, owner_keep_all, revoke_and_steal),
+    BOTH("keep the only one", begin, owner_push_keep, revoke_and_steal),
+    LESS("keep, revoker and thief", begin_window, owner_keep_all, revoker, thief),
     BOTH("sleep", begin_sleep, owner_wakes, sleeper),
     BOTH("watch", begin_window, owner_take_two, watcher),
     {"two revokers", begin_window, {owner_take_two, revoker, revoker}, check, 1, 2, false},

@@ -96,6 +96,40 @@ struct fiber *thrum_fiber_for(struct worker *worker, void *task)
     return task;
 }
 
+/* What is armed is far away: who sleeps for it sleeps until called. */
+void thrum_timers_expire(struct worker *worker, int64_t at)
+{
+    (void)worker;
+    (void)at;
+}
+
+void thrum_timers_tidy(struct worker *worker)
+{
+    (void)worker;
+}
+
+bool thrum_timers_wanted(const struct worker *worker)
+{
+    (void)worker;
+    return false;
+}
+
+struct worker *thrum_worker_self(void)
+{
+    return NULL;
+}
+
+void thrum_scheduler_here(const struct scheduler *at)
+{
+    (void)at;
+}
+
+int64_t thrum_timers_patience(const struct timers *timers)
+{
+    (void)timers;
+    return -1;
+}
+
 /* ---- beginnings and ends ------------------------------------------------ */
 
 static void begin_worker(unsigned index)
@@ -108,8 +142,11 @@ static void begin_worker(unsigned index)
     MODEL_CHECK(thrum_deque_init(&worker->deque, 4) == 0);
     worker->scheduler = &scheduler;
     worker->random = 1;
+    worker->stole_at = 0;
+    worker->in_vain = 0;
     worker->index = index;
     worker->notified = worker->retiring = 0;
+    worker->timers.next_due = (uint64_t)TIMER_NEVER;
     scheduler.workers[index] = word_of(worker);
 }
 
@@ -279,6 +316,36 @@ static void searcher_leaves(void)
         take(fiber);
 }
 
+/* Worker 1 has left its loop. The controller wants it back, or an end. */
+static bool kept, left;
+static void begin_linger(void)
+{
+    begin_2();
+    kept = left = false;
+    workers[1].retiring = WORKER_LEAVES;
+}
+static void begin_linger_armed(void)
+{
+    begin_linger();
+    workers[1].timers.next_due = (uint64_t)TIMER_NEVER - 1;
+}
+static void lingerer(void) { left = thrum_worker_linger(&workers[1]); }
+static void keep_1(void)
+{
+    uint32_t leaves = WORKER_LEAVES;
+
+    kept = cas_acq_rel(&workers[1].retiring, &leaves, WORKER_STAYS);
+    if (kept)
+        thrum_worker_call(&workers[1]);
+}
+static void check_kept(void) { MODEL_CHECK(kept != left); }
+static void end_1(void)
+{
+    store_release(&workers[1].retiring, WORKER_ENDS);
+    thrum_worker_call(&workers[1]);
+}
+static void check_left(void) { MODEL_CHECK(left); }
+
 /* The clock calls a sleeper that nobody has claimed. */
 static void caller(void) { thrum_worker_call(&workers[1]); }
 
@@ -296,6 +363,10 @@ static const struct model models[] = {
     {"set aside", begin_ready, {window_then_busy, search_or_not}, NULL, 0, 0, false},
     {"set aside, fences", begin_ready_fences, {window_then_busy, search_or_not}, NULL, 0, 0, false},
     T("retire", begin_2, retire_1, searcher_leaves),
+    {"kept", begin_linger, {keep_1, lingerer}, check_kept, 0, 0, false},
+    {"kept, armed", begin_linger_armed, {keep_1, lingerer}, check_kept, 0, 0, false},
+    {"ended", begin_linger, {end_1, lingerer}, check_left, 0, 0, false},
+    {"ended, armed", begin_linger_armed, {end_1, lingerer}, check_left, 0, 0, false},
     {"asked before", begin_asked, {spawner_joins, searcher_of_last}, check, 1, 0, false},
     {"asked before, fences", begin_asked_fences, {spawner_joins, searcher_of_last}, check, 1, 0,
      false},
