@@ -26,6 +26,9 @@
 #define SANITIZER_THREAD 1
 #endif
 #endif
+#ifdef THRUM_MODEL /* instrumented for the explorer, or not: the layouts are the same */
+#undef SANITIZER_THREAD
+#endif
 
 /*
  * A function that changes the current fiber: the tool must not count its

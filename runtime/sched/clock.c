@@ -13,25 +13,45 @@
  *   or one that has claimed a sleeper and not called it, or published and not
  *   notified. It calls a parked worker, whatever the count says.
  *
+ * And it looks, when the time comes, for timers that are due: it asks a worker
+ * that is awake to see to them, and if that has not happened LATE_NS later, it
+ * ends them itself; at once, if that worker computes. That it does even while
+ * nobody is awake: the kernel may have stopped the sleeper.
+ *
  * Edges
- *   sched.busy   stirs <-> sleep   one sees the other
+ *   sched.busy   stirs <-> sleep   one sees the other (rest.c)
+ *   sched.rest   rests -> sleep    when the sleeper's first timer is due
  */
+#include "runtime/plat/clock.h"
 #include "runtime/plat/futex.h"
 #include "runtime/plat/thread.h"
 #include "runtime/sched/internal.h"
 
 #define TICK_NS 5000000
+#define AWAY_TICKS 2 /* a worker that has made no pick for so long computes */
+#define LATE_NS 5000000
+#define NAP_NS 500000 /* at least, between two looks at the timers */
 
 struct watch {
     uint32_t visits;
     unsigned ticks; /* since visits last changed */
+    struct rescue rescue;
 };
 
 struct clock {
     struct watch watches[IDLE_WORKERS_MAX];
     unsigned in_sight; /* ticks for which there has been work to take */
     unsigned next;     /* whom to look at first, so that each has its turn */
+    int64_t tick;      /* when to look at the workers */
+    int64_t due;       /* when to look at the timers */
 };
+
+static void ask(struct worker *worker, uint32_t what)
+{
+    uint32_t asked = load_relaxed(&worker->overdue); /* relaxed: one answered stays too long */
+
+    store_relaxed(&worker->overdue, asked | what); /* relaxed: a request, sent again if lost */
+}
 
 static void hurry(struct scheduler *scheduler, struct watch *watches)
 {
@@ -44,9 +64,9 @@ static void hurry(struct scheduler *scheduler, struct watch *watches)
 
         watch->ticks = visits == watch->visits ? watch->ticks + 1 : 0;
         watch->visits = visits;
-        if (watch->ticks < 2)
+        if (watch->ticks < AWAY_TICKS)
             continue;
-        store_relaxed(&worker->overdue, 1); /* relaxed: a request, sent again if lost */
+        ask(worker, OVERDUE_JOIN);
         thrum_deque_ask(&worker->deque);
     }
 }
@@ -68,11 +88,84 @@ static void rouse(struct scheduler *scheduler, struct clock *clock)
     }
 }
 
-static void sleep_while_idle(struct scheduler *scheduler)
+static int64_t later(int64_t a, int64_t ns)
 {
+    return a > INT64_MAX - ns ? INT64_MAX : a + ns;
+}
+
+/* When to look at its timers again; those that are due have been seen to. */
+static int64_t see_to(struct worker *worker, struct watch *watch, int64_t now)
+{
+    int64_t due = (int64_t)load_relaxed(&worker->timers.next_due); /* relaxed: sched.rest */
+    bool parked = load_relaxed(&worker->parked) != 0;               /* relaxed: a hint */
+    int64_t grace = parked || watch->ticks < AWAY_TICKS ? LATE_NS : 0;
+
+    if (due == TIMER_NEVER || (due > now && !parked))
+        return due;
+    if (due <= now - grace) {
+        thrum_timers_rescue(worker, &watch->rescue, now);
+        return grace == 0 && watch->rescue.exact ? watch->rescue.next : later(now, LATE_NS);
+    }
+    if (!parked)
+        ask(worker, OVERDUE_TIMERS);
+    return later(due, LATE_NS);
+}
+
+static void see_to_timers(struct scheduler *scheduler, struct clock *clock, int64_t now)
+{
+    unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
+
+    clock->due = TIMER_NEVER;
+    for (unsigned i = 0; i < n; i++) {
+        int64_t due = see_to(worker_at(scheduler, i), &clock->watches[i], now);
+
+        clock->due = due < clock->due ? due : clock->due;
+    }
+}
+
+/* From `now` until the timers are to be looked at. */
+static int64_t patience(const struct clock *clock, int64_t now)
+{
+    return clock->due - now > NAP_NS ? clock->due - now : NAP_NS;
+}
+
+static void sleep_while_idle(struct scheduler *scheduler, struct clock *clock)
+{
+    uint64_t busy;
+    int64_t now;
+
     exchange_seq(&scheduler->clock_asleep, 1); /* EDGE sched.busy */
-    thrum_futex_wait(&scheduler->busy, 0, -1);
+    busy = load_acquire(&scheduler->busy);     /* EDGE sched.busy, sched.rest */
+    if (busy_in(busy) == 0) {
+        now = thrum_clock_now();
+        see_to_timers(scheduler, clock, now);
+        thrum_futex_wait(busy_futex(scheduler), (uint32_t)busy,
+                         clock->due == TIMER_NEVER ? -1 : patience(clock, now));
+        clock->tick = later(thrum_clock_now(), TICK_NS);
+    }
     store_relaxed(&scheduler->clock_asleep, 0); /* relaxed: a wake too many does no harm */
+}
+
+static void look_around(struct scheduler *scheduler, struct clock *clock)
+{
+    int64_t now = thrum_clock_now();
+
+    if (now >= clock->tick) {
+        hurry(scheduler, clock->watches);
+        rouse(scheduler, clock);
+        clock->tick = later(now, TICK_NS);
+    }
+    see_to_timers(scheduler, clock, now);
+}
+
+static void nap(struct scheduler *scheduler, const struct clock *clock)
+{
+    int64_t now = thrum_clock_now();
+    int64_t ns = patience(clock, now);
+
+    if (clock->tick - now < ns)
+        ns = clock->tick > now ? clock->tick - now : 0;
+    thrum_futex_wait(&scheduler->clock_stop, 0, ns < TICK_NS ? ns : TICK_NS);
 }
 
 static void *clock_main(void *arg)
@@ -81,11 +174,11 @@ static void *clock_main(void *arg)
     struct clock clock = {.in_sight = 0};
 
     while (!load_acquire(&scheduler->clock_stop)) { /* EDGE sched.clock */
-        if (load_relaxed(&scheduler->busy) == 0)    /* relaxed: the futex checks again */
-            sleep_while_idle(scheduler);
-        thrum_futex_wait(&scheduler->clock_stop, 0, TICK_NS);
-        hurry(scheduler, clock.watches);
-        rouse(scheduler, &clock);
+        if (busy_in(load_relaxed(&scheduler->busy)) == 0) /* relaxed: looked at again */
+            sleep_while_idle(scheduler, &clock);
+        else
+            nap(scheduler, &clock);
+        look_around(scheduler, &clock);
     }
     return NULL;
 }
@@ -96,6 +189,12 @@ int thrum_clock_start(struct scheduler *scheduler)
 
     scheduler->clock_started = err == 0;
     return err;
+}
+
+void thrum_clock_call(struct scheduler *scheduler)
+{
+    add_seq(&scheduler->busy, BUSY_CAME); /* EDGE sched.busy */
+    thrum_futex_wake(busy_futex(scheduler), 1);
 }
 
 void thrum_clock_stop(struct scheduler *scheduler)

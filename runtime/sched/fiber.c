@@ -71,7 +71,7 @@ struct fiber *thrum_fiber_new(struct fiber_source *source, context_entry *entry)
         return NULL;
     }
     top = (char *)stack.top - number % COLOURS * CACHE_LINE;
-    top -= (sizeof *fiber + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+    top -= (sizeof *fiber + FIBER_ABOVE_BYTES + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     fiber = (struct fiber *)(void *)top;
     fiber->node = node;
     fiber->home = source->scheduler;

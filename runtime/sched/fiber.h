@@ -13,21 +13,37 @@
 #include "runtime/work/inject.h"
 #include "runtime/work/pool.h"
 
-struct thrum_group;
+struct thrum_scope;
 
 struct fiber {
     struct pool_item item;     /* first: while it is free */
     struct context context;    /* while it is suspended */
     const void *current;       /* while it is suspended: the lane's current */
-    struct thrum_group *scope; /* while it is suspended: the lane's scope */
+    struct thrum_scope *scope; /* while it is suspended: the lane's scope */
     void *task;                /* what to run, before it starts */
-    uint64_t stamp;            /* atomic: which unstarted tasks came before it */
+    void *low;                 /* constant: lowest usable byte of the stack */
+    /* The next line begins here; who makes it ready needs no other. */
     struct inject_node *node;  /* for its next stay in the injection queue */
     struct scheduler *home;    /* constant */
-    uintptr_t stack_limit;     /* constant: the lane's, while it runs */
-    void *low;                 /* constant: lowest usable byte of the stack */
+    uintptr_t stack_limit;     /* constant: the lane's, while it runs and has heard every alert */
+    uint64_t heard;            /* atomic, written by who runs it: the last alert that it need not
+                                  look into; 0: it must look before each inline start */
+    uint64_t stamp;            /* atomic: which unstarted tasks came before it */
     struct fiber *older;       /* constant: all fibers of its source */
-};
+} __attribute__((aligned(16)));
+
+/* Room for the layer above, zero-filled before the first task: struct strand. */
+#define FIBER_ABOVE_BYTES 512
+
+static inline void *fiber_above(struct fiber *fiber)
+{
+    return (char *)fiber + sizeof *fiber;
+}
+
+static inline struct fiber *fiber_below(const void *above)
+{
+    return (struct fiber *)(uintptr_t)((const char *)above - sizeof(struct fiber));
+}
 
 /* Where a thread gets new fibers from. One thread at a time. */
 struct fiber_source {

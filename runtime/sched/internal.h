@@ -10,24 +10,48 @@ void thrum_worker_here(struct worker *worker);
 /* A fiber that will run the task; NULL: there was no memory, the task was refused. */
 struct fiber *thrum_fiber_for(struct worker *worker, void *task);
 
+/* scheduler->busy: how many, and above it who came so far: no value comes again. */
+#define BUSY_ONE ((uint64_t)1)
+#define BUSY_CAME ((uint64_t)1 << 16)
+
+static inline unsigned busy_in(uint64_t word)
+{
+    return (unsigned)(word & (BUSY_CAME - 1));
+}
+
+/* The lower half, for which a futex can wait. */
+static inline const uint32_t *busy_futex(const struct scheduler *scheduler)
+{
+    return (const uint32_t *)(const void *)&scheduler->busy +
+           (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
 /* search.c: steal or sleep until there is something; NULL: the worker must leave. */
 struct fiber *thrum_worker_search(struct worker *worker);
 /* Wake a worker without giving it work: it has something to look at. */
 void thrum_worker_call(struct worker *worker);
+/* Its thread, with no lane: ends its timers until it is to stay (false) or has gone (true). */
+bool thrum_worker_linger(struct worker *worker);
 
 /* Is there anything for anybody? */
 bool thrum_work_in_sight(struct scheduler *scheduler);
 
 /*
  * Somebody goes to sleep, is awake: the clock runs while anybody is. Who claims
- * a sleeper counts it as awake, for the sleeper may not get so far.
+ * a sleeper counts it as awake, for the sleeper may not get so far. The last
+ * who goes to sleep looks whether anything can wake somebody (rest.c).
  */
 void thrum_worker_rests(struct scheduler *scheduler);
 void thrum_worker_stirs(struct scheduler *scheduler);
 
+/* As rests. False: we were the last, nothing could wake anybody, somebody was woken: look again. */
+bool thrum_worker_may_rest(struct scheduler *scheduler);
+
 /* clock.c */
 int thrum_clock_start(struct scheduler *scheduler);
 void thrum_clock_stop(struct scheduler *scheduler);
+/* The clock, if it sleeps, looks at the time again. */
+void thrum_clock_call(struct scheduler *scheduler);
 
 static inline struct worker *worker_at(const struct scheduler *scheduler, unsigned index)
 {

@@ -99,6 +99,33 @@ void *thrum_ready_take_slow(struct ready_queue *queue)
     }
 }
 
+void thrum_ready_keep(struct ready_queue *queue)
+{
+    uint64_t tail = load_relaxed(&queue->tail); /* relaxed: only we write it */
+    thrum_pair seen;
+    uint64_t index;
+
+    if (ready_window(queue, &index))
+        return;
+    seen = shared_load(queue);
+    for (;;) {
+        uint64_t head = seen.lo;
+        uint64_t end = end_of(seen);
+        uint64_t window = tail - head < READY_WINDOW ? tail - head : READY_WINDOW;
+
+        if ((int64_t)(index - end) < 0) { /* there is a window: we were only called */
+            store_relaxed(&queue->mine, index); /* relaxed: the swap below releases it */
+            if (settle(queue, &seen, head, end))
+                return;
+        } else {
+            /* MUTANT-OK release: as in take */
+            store_release(&queue->mine, head); /* EDGE ready.attention */
+            if (settle(queue, &seen, head + window, head + window))
+                return;
+        }
+    }
+}
+
 void *thrum_ready_peek_slow(const struct ready_queue *queue)
 {
     uint64_t index = load_relaxed(&queue->mine); /* relaxed: only we write it */

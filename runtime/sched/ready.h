@@ -35,6 +35,9 @@ void *thrum_ready_take_slow(struct ready_queue *queue);
 /* Owner. What take would give, or NULL; thieves may be faster. */
 void *thrum_ready_peek_slow(const struct ready_queue *queue);
 
+/* Owner. Set the oldest aside for the owner, unless some are already. */
+void thrum_ready_keep(struct ready_queue *queue);
+
 /* Any thread. The oldest that is not set aside for the owner; NULL: none, or another was faster. */
 void *thrum_ready_steal(struct ready_queue *queue);
 

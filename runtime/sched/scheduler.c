@@ -8,10 +8,12 @@
  *
  * Edges
  *   sched.worker   worker_make -> worker_at   the worker is initialised
- *   sched.leave    resize -> must_leave       a worker is to retire
+ *   sched.leave    resize -> must_leave       a worker is to leave, or to stay after all
  *   sched.clock    clock_stop -> clock_main   the clock is to end
+ *   sched.visit    ready from outside -> fini  a foreign thread has left the scheduler
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "runtime/atomic/asymmetric.h"
@@ -24,20 +26,32 @@
 #define DEQUE_CAPACITY 256
 #define LOOP_STACK_BYTES ((size_t)128 << 10)
 
-static void *worker_main(void *arg)
+/* Counted as awake already. Runs tasks until it is told to leave. */
+static void stay(struct worker *worker)
 {
-    struct worker *worker = arg;
     struct scheduler *scheduler = worker->scheduler;
 
-    thrum_overflow_thread_init();
     thrum_worker_here(worker);
-    thrum_worker_stirs(scheduler);
     thrum_context_leave(&worker->home, &worker->loop, thrum_worker_next, worker);
     thrum_pool_flush(&worker->fibers);
+    for (unsigned i = 0; i < WORKER_CACHES; i++)
+        thrum_pool_flush(&worker->above[i]);
     thrum_worker_here(NULL);
     fence_light(); /* EDGE idle.search: what is left in our queues is for others */
     thrum_notify(scheduler);
     thrum_worker_rests(scheduler);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+
+    thrum_overflow_thread_init();
+    stay(worker);
+    while (!thrum_worker_linger(worker)) {
+        thrum_worker_stirs(worker->scheduler);
+        stay(worker);
+    }
     thrum_overflow_thread_fini();
     return NULL;
 }
@@ -59,6 +73,7 @@ static int worker_make(struct scheduler *scheduler, unsigned index)
         goto fini_deque;
     thrum_context_loop(&worker->loop, stack.low, stack.top);
     thrum_fiber_source_init(&worker->source, scheduler, scheduler->stack_bytes);
+    thrum_timers_init(&worker->timers);
     worker->fibers.store = &scheduler->fibers;
     worker->scheduler = scheduler;
     worker->index = index;
@@ -80,8 +95,30 @@ static void worker_free(struct worker *worker)
 {
     thrum_context_fini(&worker->loop);
     thrum_fiber_source_fini(&worker->source);
+    thrum_timers_fini(&worker->timers);
     thrum_deque_fini(&worker->deque);
     thrum_memory_put(worker);
+}
+
+static void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    worker->started = false;
+}
+
+/* Its thread is there, and will stay. */
+static bool worker_keep(struct worker *worker)
+{
+    uint32_t leaves = WORKER_LEAVES;
+
+    if (!worker->started)
+        return false;
+    if (cas_acq_rel(&worker->retiring, &leaves, WORKER_STAYS)) { /* EDGE sched.leave */
+        thrum_worker_call(worker);
+        return true;
+    }
+    worker_join(worker);
+    return false;
 }
 
 static int worker_start(struct scheduler *scheduler, unsigned index)
@@ -95,60 +132,110 @@ static int worker_start(struct scheduler *scheduler, unsigned index)
     if (err)
         return err;
     worker = worker_at(scheduler, index);
+    if (worker_keep(worker))
+        return 0;
     snprintf(name, sizeof name, "thrum-%u", index);
-    store_relaxed(&worker->retiring, 0); /* relaxed: the thread does not exist yet */
+    store_relaxed(&worker->retiring, WORKER_STAYS); /* relaxed: the thread does not exist yet */
+    thrum_worker_stirs(scheduler); /* for it: what is published before it runs is its to find */
     err = thrum_thread_create(&worker->thread, worker_main, worker, name);
     worker->started = err == 0;
+    if (err)
+        thrum_worker_rests(scheduler);
     return err;
 }
 
-static void worker_retire(struct worker *worker)
+static void worker_tell(struct worker *worker, uint32_t what)
 {
-    if (!worker->started)
-        return;
-    store_release(&worker->retiring, 1); /* EDGE sched.leave */
+    store_release(&worker->retiring, what); /* EDGE sched.leave */
     thrum_worker_call(worker);
-}
-
-static void worker_join(struct worker *worker)
-{
-    if (!worker->started)
-        return;
-    pthread_join(worker->thread, NULL);
-    worker->started = false;
 }
 
 unsigned thrum_scheduler_size(const struct scheduler *scheduler)
 {
-    unsigned known = load_relaxed(&scheduler->known); /* relaxed: only the controller writes it */
-    unsigned n = 0;
+    return scheduler->size;
+}
 
-    while (n < known && worker_at(scheduler, n)->started)
-        n++;
-    return n;
+/* Threads that have left. */
+static void reap(struct scheduler *scheduler)
+{
+    unsigned known = load_relaxed(&scheduler->known); /* relaxed: only the controller writes it */
+
+    for (unsigned i = scheduler->size; i < known; i++) {
+        struct worker *worker = worker_at(scheduler, i);
+
+        /* relaxed: the join orders it */
+        if (worker->started && load_relaxed(&worker->retiring) == WORKER_GONE)
+            worker_join(worker);
+    }
 }
 
 int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n)
 {
-    unsigned have = thrum_scheduler_size(scheduler);
     int err = 0;
 
     store_relaxed(&scheduler->oversubscribed, (int)n > thrum_cpus_available()); /* relaxed: a hint */
-    for (unsigned i = have; i < n && !err; i++)
-        err = worker_start(scheduler, i);
-    for (unsigned i = n; i < have; i++)
-        worker_retire(worker_at(scheduler, i));
-    for (unsigned i = n; i < have; i++)
-        worker_join(worker_at(scheduler, i));
+    reap(scheduler);
+    while (scheduler->size < n && !err) {
+        err = worker_start(scheduler, scheduler->size);
+        scheduler->size += err == 0;
+    }
+    while (scheduler->size > n)
+        worker_tell(worker_at(scheduler, --scheduler->size), WORKER_LEAVES);
     return err;
 }
 
-/* Once: other runtimes' workers read it. */
-static pthread_once_t fences_once = PTHREAD_ONCE_INIT;
+void thrum_scheduler_stir(struct scheduler *scheduler)
+{
+    unsigned known = load_acquire(&scheduler->known); /* EDGE sched.worker */
 
-static void choose_fences(void)
+    for (unsigned i = 0; i < known; i++)
+        thrum_worker_call(worker_at(scheduler, i));
+    thrum_clock_call(scheduler);
+}
+
+/* All are to leave, whatever is armed. */
+static void end_all(struct scheduler *scheduler)
+{
+    unsigned known = load_relaxed(&scheduler->known); /* relaxed: only the controller writes it */
+
+    for (unsigned i = 0; i < known; i++)
+        worker_tell(worker_at(scheduler, i), WORKER_ENDS);
+    for (unsigned i = 0; i < known; i++)
+        if (worker_at(scheduler, i)->started)
+            worker_join(worker_at(scheduler, i));
+    scheduler->size = 0;
+}
+
+/* Once: other runtimes' workers read it. */
+static pthread_once_t process_once = PTHREAD_ONCE_INIT;
+static int process_err;
+
+/* Atomic: how many forks led here. */
+static uint32_t forks;
+
+/* In the child of a fork: of all threads only this one is left, and it is no worker. */
+static void forked(void)
+{
+    store_relaxed(&forks, load_relaxed(&forks) + 1); /* relaxed: nobody else is there */
+    thrum_worker_here(NULL);
+}
+
+static void prepare_process(void)
 {
     thrum_asymmetric = thrum_membarrier_setup();
+    process_err = -pthread_atfork(NULL, NULL, forked);
+}
+
+bool thrum_scheduler_is_here(const struct scheduler *scheduler)
+{
+    return scheduler->forks == load_relaxed(&forks); /* relaxed: it changes in a fork only */
+}
+
+void thrum_scheduler_here(const struct scheduler *scheduler)
+{
+    if (UNLIKELY(!thrum_scheduler_is_here(scheduler)))
+        thrum_panic("the child of a fork has used a runtime of its parent, whose workers it does "
+                    "not have; make one of its own");
 }
 
 int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *verbs,
@@ -157,8 +244,12 @@ int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *v
     struct inject_node *node;
     int err;
 
-    pthread_once(&fences_once, choose_fences);
+    pthread_once(&process_once, prepare_process);
+    if (process_err)
+        return process_err;
+    scheduler->forks = load_relaxed(&forks); /* relaxed: it changes in a fork only */
     thrum_idle_init(&scheduler->idle, workers_max);
+    store_relaxed(&scheduler->alert, 1); /* relaxed: nobody knows it yet */
     thrum_fiber_source_init(&scheduler->outside, scheduler, stack_bytes);
     thrum_stack_arena_init(&scheduler->loops, LOOP_STACK_BYTES);
     scheduler->roots.store = &scheduler->fibers;
@@ -191,7 +282,9 @@ void thrum_scheduler_fini(struct scheduler *scheduler)
 {
     unsigned known = load_relaxed(&scheduler->known); /* relaxed: only the controller writes it */
 
-    thrum_scheduler_resize(scheduler, 0);
+    while (load_acquire(&scheduler->visitors)) /* EDGE sched.visit */
+        sched_yield(); /* what they came for has run already */
+    end_all(scheduler);
     thrum_clock_stop(scheduler);
     for (unsigned i = 0; i < known; i++)
         worker_free(worker_at(scheduler, i));

@@ -23,6 +23,10 @@
 #define SPIN_NS 20000   /* how long to look before sleeping */
 #define REVOKE_NS 50000 /* how long an owner may leave a request unanswered */
 #define PAUSES 32       /* between two rounds */
+#define SHORT_NS 200    /* a stolen task that was not worth it, with what the steal took */
+#define VAIN_FREE 8     /* such tasks in a row before a thief becomes patient */
+#define VAIN_MAX 13
+#define PATIENCE_NS 250 /* half of the first pause; the last is 8 us */
 
 enum { NOTIFY_NONE = 0, NOTIFY_RUN = 1 };
 
@@ -38,20 +42,24 @@ static uint64_t random_next(struct worker *worker)
     return worker->random = x;
 }
 
-static struct fiber *steal_from(struct worker *worker, struct worker *victim)
+struct round {
+    bool patient; /* leave unstarted tasks to their owners for the moment */
+    bool revoke;  /* take without asking */
+    bool work;    /* somebody has something that we did not get */
+    bool task;    /* what was found is an unstarted task */
+};
+
+static struct fiber *steal_from(struct worker *worker, struct worker *victim, struct round *round)
 {
     struct fiber *fiber = thrum_ready_steal(&victim->ready);
     void *task;
 
-    if (fiber)
+    if (fiber || round->patient)
         return fiber;
     task = thrum_deque_steal(&victim->deque);
+    round->task = task != NULL;
     return task ? thrum_fiber_for(worker, task) : NULL;
 }
-
-struct round {
-    bool work; /* somebody has something that he has not shared, or another thief was faster */
-};
 
 static void look(struct worker *victim, struct round *round)
 {
@@ -60,21 +68,21 @@ static void look(struct worker *victim, struct round *round)
 }
 
 /* The owner has something, but has not shared it: ask for it, or take it. */
-static struct fiber *insist(struct worker *worker, struct worker *victim, bool revoke)
+static struct fiber *insist(struct worker *worker, struct worker *victim, struct round *round)
 {
     if (!thrum_deque_empty(&victim->deque)) {
-        if (!revoke)
+        if (!round->revoke)
             thrum_deque_ask(&victim->deque);
         else if (thrum_deque_revoke(&victim->deque))
-            return steal_from(worker, victim);
+            return steal_from(worker, victim, round);
     }
-    if (revoke && !thrum_ready_empty(&victim->ready))
+    if (round->revoke && !thrum_ready_empty(&victim->ready))
         return thrum_ready_revoke(&victim->ready);
     return NULL;
 }
 
 /* One look at everybody, from a random one on. */
-static struct fiber *steal_round(struct worker *worker, bool revoke, struct round *round)
+static struct fiber *steal_round(struct worker *worker, struct round *round)
 {
     struct scheduler *scheduler = worker->scheduler;
     /* MUTANT-OK acquire: in the models no worker comes later; TSan sees those that do */
@@ -90,11 +98,15 @@ static struct fiber *steal_round(struct worker *worker, bool revoke, struct roun
     for (unsigned i = 0; i < n; i++) {
         struct worker *victim = worker_at(scheduler, (first + i) % n);
 
-        fiber = steal_from(worker, victim);
+        fiber = steal_from(worker, victim, round);
         if (fiber)
             return fiber;
+        if (round->patient) { /* not even a look, which would cost the owner a cache miss */
+            round->work = true;
+            continue;
+        }
         look(victim, round);
-        fiber = insist(worker, victim, revoke);
+        fiber = insist(worker, victim, round);
         if (fiber)
             return fiber;
     }
@@ -105,7 +117,7 @@ bool thrum_work_in_sight(struct scheduler *scheduler)
 {
     /* MUTANT-OK acquire: in the models no worker comes later; TSan sees those that do */
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
-    struct round round = {false};
+    struct round round = {.work = false};
 
     for (unsigned i = 0; i < n; i++)
         look(worker_at(scheduler, i), &round);
@@ -128,6 +140,34 @@ static void pause_between(const struct scheduler *scheduler)
         cpu_pause();
 }
 
+/*
+ * Stolen tasks that end at once cost more than they save: their memory moves
+ * here and back. After a few of them in a row a thief leaves the owners alone
+ * for a while, and longer each time. A task that was worth it, or anything
+ * else found, ends that.
+ *
+ * Returns until when to be patient.
+ */
+static int64_t weigh_last_steal(struct worker *worker, int64_t now)
+{
+    if (now - worker->stole_at > SHORT_NS)
+        worker->in_vain = 0;
+    else if (worker->in_vain < VAIN_MAX)
+        worker->in_vain++;
+    if (worker->in_vain <= VAIN_FREE)
+        return now;
+    return now + ((int64_t)PATIENCE_NS << (worker->in_vain - VAIN_FREE));
+}
+
+/* What a timer has made ready, unless somebody else was faster. */
+static struct fiber *from_timers(struct worker *worker, int64_t now)
+{
+    if (LIKELY(!timers_due(&worker->timers, now)))
+        return NULL;
+    thrum_timers_expire(worker, now);
+    return thrum_ready_steal(&worker->ready);
+}
+
 /* Steals until SPIN_NS have passed with nothing in sight. */
 static struct fiber *spin(struct worker *worker)
 {
@@ -135,16 +175,21 @@ static struct fiber *spin(struct worker *worker)
     int64_t begin = thrum_clock_now();
     int64_t empty_since = begin;
     int64_t asked_since = begin;
+    int64_t patient_until = weigh_last_steal(worker, begin);
 
     while (!must_leave(worker)) {
         int64_t now = thrum_clock_now();
-        struct round round = {false};
-        bool revoke = now - asked_since > REVOKE_NS;
-        struct fiber *fiber = steal_round(worker, revoke, &round);
+        struct round round = {.patient = now < patient_until,
+                              .revoke = now - asked_since > REVOKE_NS};
+        struct fiber *fiber = from_timers(worker, now);
 
-        if (fiber)
+        if (!fiber)
+            fiber = steal_round(worker, &round);
+        if (fiber) {
+            worker->stole_at = round.task ? now : 0;
             return fiber;
-        if (!round.work || revoke)
+        }
+        if (!round.work || round.revoke)
             asked_since = now;
         if (round.work)
             empty_since = now;
@@ -171,18 +216,39 @@ static bool become_poller(struct worker *worker)
     return cas_acq_rel(&worker->scheduler->poller, &none, worker->index + 1);
 }
 
-/* Waits in the poller until notified or until somebody wakes the poller. */
+/* Waits in the poller until notified or its first timer is due. */
 static void park_polling(struct worker *worker)
 {
     struct scheduler *scheduler = worker->scheduler;
+    int64_t patience;
 
     POINT("park.poller");
     fence_seq(); /* EDGE sched.poller */
-    while (!notified(worker))
-        thrum_poll_wait(&scheduler->poll, -1);
+    while (!notified(worker) && (patience = thrum_timers_patience(&worker->timers)) != 0)
+        thrum_poll_wait(&scheduler->poll, patience);
     POINT("park.polled");
     /* MUTANT-OK release: who comes next finds nothing of ours */
     store_release(&scheduler->poller, 0);
+}
+
+static void park_alone(struct worker *worker)
+{
+    int64_t patience;
+
+    while (!notified(worker) && (patience = thrum_timers_patience(&worker->timers)) != 0) {
+        POINT("park.futex");
+        thrum_futex_wait(&worker->notified, NOTIFY_NONE, patience);
+    }
+}
+
+static void hear(struct worker *worker)
+{
+    /*
+     * An exchange: a call that it swallows has been heard, with what the caller did before, or
+     * a worker that is to leave might sleep again.
+     * MUTANT-OK acquire: the models have one caller too few for a call to be swallowed
+     */
+    exchange_acquire(&worker->notified, NOTIFY_NONE); /* EDGE sched.notify */
 }
 
 static void park(struct worker *worker)
@@ -190,16 +256,8 @@ static void park(struct worker *worker)
     if (become_poller(worker))
         park_polling(worker);
     else
-        while (!notified(worker)) {
-            POINT("park.futex");
-            thrum_futex_wait(&worker->notified, NOTIFY_NONE, -1);
-        }
-    /*
-     * An exchange: a call that it swallows has been heard, with what the caller did before, or
-     * a worker that is to leave might sleep again.
-     * MUTANT-OK acquire: the models have one caller too few for a call to be swallowed
-     */
-    exchange_acquire(&worker->notified, NOTIFY_NONE); /* EDGE sched.notify */
+        park_alone(worker);
+    hear(worker);
 }
 
 void thrum_worker_call(struct worker *worker)
@@ -215,26 +273,16 @@ void thrum_worker_call(struct worker *worker)
 
 void thrum_notify(struct scheduler *scheduler)
 {
-    int sleeper = thrum_idle_claim(&scheduler->idle);
+    int sleeper;
 
-    if (UNLIKELY(sleeper >= 0)) {
-        thrum_worker_stirs(scheduler); /* for the sleeper */
+    if (LIKELY(!thrum_idle_wants(&scheduler->idle)))
+        return;
+    thrum_worker_stirs(scheduler); /* for the sleeper: once claimed it may wake by itself */
+    sleeper = thrum_idle_claim(&scheduler->idle);
+    if (sleeper >= 0)
         thrum_worker_call(worker_at(scheduler, (unsigned)sleeper));
-    }
-}
-
-void thrum_worker_rests(struct scheduler *scheduler)
-{
-    /* MUTANT-OK release: a counter */
-    add_release(&scheduler->busy, (uint32_t)-1); /* a counter; the clock reads it */
-}
-
-void thrum_worker_stirs(struct scheduler *scheduler)
-{
-    /* MUTANT-OK seq: the clock's sleep is not in the models; the futex looks at busy itself */
-    add_seq(&scheduler->busy, 1); /* EDGE sched.busy */
-    if (UNLIKELY(load_relaxed(&scheduler->clock_asleep))) /* relaxed: the add orders it */
-        thrum_futex_wake(&scheduler->busy, 1);
+    else
+        thrum_worker_rests(scheduler);
 }
 
 static void alarm_all(struct scheduler *scheduler)
@@ -266,15 +314,23 @@ static void sleep_until_called(struct worker *worker)
             thrum_idle_unsleep(&scheduler->idle, worker->index))
             return;
     }
-    thrum_worker_rests(scheduler);
+    while (!thrum_worker_may_rest(scheduler))
+        if (thrum_idle_unsleep(&scheduler->idle, worker->index))
+            return;
     POINT("park.begin");
     store_relaxed(&worker->parked, 1); /* relaxed: a hint */
     park(worker);
     store_relaxed(&worker->parked, 0); /* relaxed: a hint */
     POINT("park.end");
-    /* If we were called but not claimed, our bit is still set, and we do not count yet. */
-    if (thrum_idle_unsleep(&scheduler->idle, worker->index))
-        thrum_worker_stirs(scheduler);
+    /*
+     * If we were called but not claimed, our bit is still set, and we do not count yet. Count
+     * first: a publisher that takes us for a searcher may be the last to rest.
+     */
+    if (LIKELY(!thrum_idle_sleeps(&scheduler->idle, worker->index)))
+        return;
+    thrum_worker_stirs(scheduler);
+    if (!thrum_idle_unsleep(&scheduler->idle, worker->index))
+        thrum_worker_rests(scheduler);
 }
 
 struct fiber *thrum_worker_search(struct worker *worker)
@@ -284,8 +340,10 @@ struct fiber *thrum_worker_search(struct worker *worker)
 
     thrum_idle_search(&scheduler->idle);
     POINT("search.begin");
-    while ((fiber = spin(worker)) == NULL && !must_leave(worker))
+    while ((fiber = spin(worker)) == NULL && !must_leave(worker)) {
+        thrum_timers_tidy(worker);
         sleep_until_called(worker);
+    }
     POINT("search.found");
     if (thrum_idle_found(&scheduler->idle)) {
         POINT("search.last");
@@ -294,4 +352,30 @@ struct fiber *thrum_worker_search(struct worker *worker)
         thrum_notify(scheduler);
     }
     return fiber;
+}
+
+/*
+ * A worker that is to leave stays for its timers, asleep, outside of the event
+ * count. It ends them as a thread that is none of the workers.
+ */
+bool thrum_worker_linger(struct worker *worker)
+{
+    uint32_t leaves = WORKER_LEAVES;
+
+    /* MUTANT-OK acquire: what it does next it does as one that has just come */
+    while (load_acquire(&worker->retiring) == WORKER_LEAVES) { /* EDGE sched.leave */
+        bool any;
+
+        thrum_worker_stirs(worker->scheduler);
+        thrum_timers_expire(worker, thrum_clock_now());
+        thrum_timers_tidy(worker);
+        any = timers_any(&worker->timers);
+        thrum_worker_rests(worker->scheduler);
+        if (!any)
+            return cas_relaxed(&worker->retiring, &leaves, WORKER_GONE) || /* relaxed: a join */
+                   leaves == WORKER_ENDS;                                  /* orders it */
+        park_alone(worker);
+        hear(worker);
+    }
+    return load_relaxed(&worker->retiring) == WORKER_ENDS; /* relaxed: a join orders it */
 }

@@ -18,11 +18,14 @@
 
 #include "runtime/atomic/asymmetric.h"
 #include "runtime/base/point.h"
+#include "runtime/plat/clock.h"
 #include "runtime/sched/internal.h"
 
 #define INJECT_TURN 61 /* prime, as in Go: no rhythm of a program meets it always */
 #define INJECT_TURN_FULL 2
 #define BUDGET 128
+#define FORESEEN 8 /* fibers whose memory is prefetched together */
+#define LOOK_TURN 60 /* picks between two looks at the clock, while anything is armed */
 #define OVERDUE_TURN 16 /* unstarted tasks that go before a join that had its time */
 
 /*
@@ -58,7 +61,7 @@ void thrum_worker_here(struct worker *worker)
 
 struct fiber *thrum_fiber_self(void)
 {
-    return thrum_worker_self()->fiber;
+    return thrum_lane_self()->fiber;
 }
 
 /* ---- a task on a fiber of its own --------------------------------------------------------- */
@@ -80,6 +83,13 @@ static void fiber_main(void *arg)
     }
 }
 
+/* A fiber that has not run for long, or never: the top of its stack, itself, and what is above. */
+static void prefetch_cold(const void *fiber)
+{
+    for (int line = fiber ? -7 : 5; line <= 4; line++)
+        __builtin_prefetch((const char *)fiber + line * CACHE_LINE);
+}
+
 /* A recycled fiber, else a new one; NULL: there was no memory. */
 static struct fiber *fiber_get(struct pool_cache *cache, struct fiber_source *source, void *task)
 {
@@ -89,9 +99,11 @@ static struct fiber *fiber_get(struct pool_cache *cache, struct fiber_source *so
 
     if (!fiber)
         return NULL;
+    prefetch_cold(cache->items);
     fiber->task = task;
     fiber->current = NULL;
     fiber->scope = NULL;
+    store_relaxed(&fiber->heard, 0); /* relaxed: nobody runs it */
     return fiber;
 }
 
@@ -103,16 +115,6 @@ struct fiber *thrum_fiber_for(struct worker *worker, void *task)
     if (!fiber)
         worker->scheduler->verbs->refuse(task, -ENOMEM);
     return fiber;
-}
-
-int thrum_scheduler_start(struct scheduler *scheduler, void *task)
-{
-    struct fiber *fiber = fiber_get(&scheduler->roots, &scheduler->outside, task);
-
-    if (!fiber)
-        return -ENOMEM;
-    thrum_ready(fiber);
-    return 0;
 }
 
 /* ---- making runnable ----------------------------------------------------------------------- */
@@ -135,14 +137,42 @@ static void push(struct worker *worker, struct fiber *fiber)
     /* relaxed: only we write it */
 }
 
-/* From a thread that is none of our workers: it counts as awake until it has notified. */
-static void ready_from_outside(struct scheduler *scheduler, struct fiber *fiber)
+static void inject(struct scheduler *scheduler, struct fiber *fiber)
 {
-    thrum_worker_stirs(scheduler);
     thrum_inject_push(&scheduler->inject, fiber->node, fiber);
     fence_light(); /* EDGE idle.search */
     thrum_notify(scheduler);
+}
+
+/* From a thread that is none of our workers: it counts as awake until it has notified. */
+static void ready_from_outside(struct scheduler *scheduler, struct fiber *fiber)
+{
+    thrum_scheduler_here(scheduler);
+    add_relaxed(&scheduler->visitors, 1); /* relaxed: the fiber keeps the scheduler, until it runs */
+    thrum_worker_stirs(scheduler);
+    if (UNLIKELY(!load_relaxed(&scheduler->holds))) /* relaxed: the caller's own hold it sees */
+        add_relaxed(&scheduler->foreign, 1);        /* relaxed: a counter, brought by busy */
+    inject(scheduler, fiber);
     thrum_worker_rests(scheduler);
+    add_release(&scheduler->visitors, (uint32_t)-1); /* EDGE sched.visit; it may be gone now */
+}
+
+int thrum_scheduler_start(struct scheduler *scheduler, void *task)
+{
+    struct fiber *fiber = fiber_get(&scheduler->roots, &scheduler->outside, task);
+
+    if (!fiber)
+        return -ENOMEM;
+    thrum_worker_stirs(scheduler);
+    add_relaxed(&scheduler->runs, 1); /* relaxed: brought by busy */
+    inject(scheduler, fiber);
+    thrum_worker_rests(scheduler);
+    return 0;
+}
+
+void thrum_scheduler_ended(struct scheduler *scheduler)
+{
+    add_relaxed(&scheduler->runs, (uint64_t)-1); /* relaxed: brought by busy */
 }
 
 void thrum_ready(struct fiber *fiber)
@@ -160,6 +190,16 @@ void thrum_ready(struct fiber *fiber)
     thrum_notify(scheduler);
 }
 
+/* The request that has led into a slow path may have been an alert's, and is answered. */
+static void mind_the_alert(struct worker *worker)
+{
+    struct thrum_lane *lane = &worker->deque.lane;
+    const struct fiber *fiber = lane->fiber;
+
+    if (load_relaxed(&fiber->heard) != load_relaxed(&worker->scheduler->alert)) /* relaxed: what */
+        lane->stack_limit = UINTPTR_MAX; /* must be seen happened before */
+}
+
 int thrum_worker_pushed(void)
 {
     struct worker *worker = thrum_worker_self();
@@ -168,6 +208,7 @@ int thrum_worker_pushed(void)
     if (!worker)
         thrum_panic("a task was spawned from a thread that runs no task; use thrum_run first");
     err = thrum_deque_pushed(&worker->deque);
+    mind_the_alert(worker);
     POINT("spawn.notify");
     thrum_notify(worker->scheduler); /* thrum_deque_pushed has passed a light fence */
     return err;
@@ -179,11 +220,33 @@ void *thrum_worker_pop(bool *overdue)
 
     if (!worker)
         thrum_panic("a task was joined from a thread that runs no task");
-    *overdue = load_relaxed(&worker->overdue) != 0; /* relaxed: a request, sent again if lost */
+    *overdue = load_relaxed(&worker->overdue) & OVERDUE_JOIN; /* relaxed: sent again if lost */
     return thrum_deque_pop(&worker->deque);
 }
 
 /* ---- who goes on --------------------------------------------------------------------------- */
+
+/*
+ * Who comes next from the injection queue has most likely been asleep for long.
+ * Several at once: their misses of the TLB, of which a prefetch waits for its
+ * own, overlap.
+ */
+static void foresee(struct worker *worker)
+{
+    void *next[FORESEEN];
+    unsigned n;
+
+    if (worker->foreseen > 0) {
+        worker->foreseen--;
+        return;
+    }
+    n = thrum_inject_glance(&worker->scheduler->inject, next, FORESEEN);
+    worker->foreseen = n;
+    for (unsigned i = 0; i < n; i++)
+        __builtin_prefetch(next[i]);
+    for (unsigned i = 0; i < n; i++)
+        prefetch_cold(next[i]);
+}
 
 static struct fiber *from_inject(struct worker *worker)
 {
@@ -191,9 +254,10 @@ static struct fiber *from_inject(struct worker *worker)
     struct fiber *fiber = thrum_inject_take(&worker->scheduler->inject, &spare);
 
     worker->until_inject = fiber ? worker->inject_turn : INJECT_TURN;
-    if (fiber)
+    if (fiber) {
         fiber->node = spare;
-    else
+        foresee(worker);
+    } else
         worker->inject_turn = INJECT_TURN;
     return fiber;
 }
@@ -228,6 +292,23 @@ static struct fiber *from_own(struct worker *worker)
     }
 }
 
+static void look_at_clock(struct worker *worker)
+{
+    worker->timers.looked = worker->tick;
+    if (timers_any(&worker->timers))
+        thrum_timers_expire(worker, thrum_clock_now());
+}
+
+/* The clock asked for something; for an inline join it is enough that we are here. */
+static void answer(struct worker *worker)
+{
+    uint32_t asked = load_relaxed(&worker->overdue); /* relaxed: sent again if lost */
+
+    store_relaxed(&worker->overdue, 0); /* relaxed: here we are */
+    if (asked & OVERDUE_TIMERS)
+        look_at_clock(worker);
+}
+
 static struct fiber *from_handoff(struct worker *worker)
 {
     void *task = worker->handoff;
@@ -242,11 +323,14 @@ static struct fiber *pick(struct worker *worker)
 
     store_relaxed(&worker->visits, ++worker->tick); /* relaxed: the clock's hint */
     if (UNLIKELY(load_relaxed(&worker->overdue) != 0)) /* relaxed: a request */
-        store_relaxed(&worker->overdue, 0);            /* relaxed: here we are */
+        answer(worker);
     if (UNLIKELY(worker->handoff != NULL))
         fiber = from_handoff(worker);
-    if (!fiber && UNLIKELY(--worker->until_inject == 0))
+    if (!fiber && UNLIKELY(--worker->until_inject == 0)) {
+        if (worker->tick - worker->timers.looked >= LOOK_TURN)
+            look_at_clock(worker);
         fiber = from_inject(worker);
+    }
     if (!fiber && LIKELY(load_relaxed(&worker->retiring) == 0)) /* relaxed: checked each time */
         fiber = from_own(worker);
     if (!fiber && load_relaxed(&worker->retiring) == 0) /* relaxed: checked each time */
@@ -256,16 +340,28 @@ static struct fiber *pick(struct worker *worker)
     return fiber;
 }
 
+/* Poisoned if the fiber has to look before it starts anything inline. */
+static uintptr_t limit_of(const struct scheduler *scheduler, const struct fiber *fiber)
+{
+    /*
+     * MUTANT-OK relaxed: an alert that the fiber is to see happened before it was made ready
+     */
+    uint64_t alert = load_relaxed(&scheduler->alert); /* relaxed: see above */
+
+    return LIKELY(load_relaxed(&fiber->heard) == alert) ? fiber->stack_limit : UINTPTR_MAX;
+    /* relaxed: only who runs it writes it */
+}
+
 /* The lane becomes that of `fiber`. */
 static struct context *enter(struct worker *worker, struct fiber *fiber)
 {
     struct thrum_lane *lane = &worker->deque.lane;
 
-    worker->fiber = fiber;
+    lane->fiber = fiber;
     worker->budget = BUDGET;
     lane->current = fiber->current;
     lane->scope = fiber->scope;
-    lane->stack_limit = fiber->stack_limit;
+    lane->stack_limit = limit_of(worker->scheduler, fiber);
     return &fiber->context;
 }
 
@@ -285,10 +381,10 @@ static void prefetch_next(const struct worker *worker)
 struct context *thrum_worker_next(void *arg)
 {
     struct worker *worker = arg;
-    struct fiber *left = worker->fiber;
+    struct fiber *left = worker->deque.lane.fiber;
     struct fiber *fiber;
 
-    worker->fiber = NULL;
+    worker->deque.lane.fiber = NULL;
     POINT("suspend.left");
     if (left)
         worker->commit(worker->commit_arg, left);
@@ -310,7 +406,7 @@ struct context *thrum_worker_next(void *arg)
 void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
 {
     struct worker *worker = thrum_worker_self();
-    struct fiber *fiber = worker->fiber;
+    struct fiber *fiber = worker->deque.lane.fiber;
 
     fiber->current = worker->deque.lane.current;
     fiber->scope = worker->deque.lane.scope;
@@ -340,11 +436,32 @@ static void requeue_soon(void *arg, struct fiber *left)
     struct worker *worker = arg;
 
     push_behind(worker, left, thrum_deque_top(&worker->deque) + OVERDUE_TURN);
+    thrum_ready_keep(&worker->ready); /* its children are here, a thief would take only it */
 }
 
 void thrum_give_way_briefly(void)
 {
     thrum_suspend(requeue_soon, thrum_worker_self());
+}
+
+uint64_t thrum_alert(struct scheduler *scheduler)
+{
+    uint64_t alert = add_seq(&scheduler->alert, 1) + 1; /* EDGE cancel.seen */
+    unsigned n = load_acquire(&scheduler->known);       /* EDGE sched.worker */
+
+    POINT("alert.raised");
+    for (unsigned i = 0; i < n; i++)
+        thrum_deque_ask(&worker_at(scheduler, i)->deque);
+    return alert;
+}
+
+void thrum_heard(uint64_t alert)
+{
+    struct thrum_lane *lane = thrum_lane_self();
+    struct fiber *fiber = lane->fiber;
+
+    store_relaxed(&fiber->heard, alert); /* relaxed: only who runs it writes it */
+    lane->stack_limit = alert ? fiber->stack_limit : UINTPTR_MAX;
 }
 
 void thrum_spend(void)

@@ -16,32 +16,59 @@
 #include "runtime/plat/poll.h"
 #include "runtime/sched/fiber.h"
 #include "runtime/sched/ready.h"
+#include "runtime/sched/timers.h"
 #include "runtime/work/deque.h"
 #include "runtime/work/idle.h"
 
-/* What the layer above does with an unstarted task that came out of a deque. */
+struct scheduler;
+
+/* What the layer above does with an unstarted task that came out of a deque, and with timers. */
 struct task_verbs {
     void (*run)(void *task);             /* on a fiber; returns when the task has ended */
     void (*refuse)(void *task, int err); /* it cannot be run: no memory for a fiber */
+    /* Any thread. Has this arming neither expired nor been called off? */
+    bool (*pending)(struct timer *timer, uint64_t key);
+    /*
+     * Any thread. Its time has come. It may come twice, late, or with a key of the past: whether
+     * the arming was still pending, one read-modify-write must decide.
+     */
+    void (*expire)(struct timer *timer, uint64_t key);
+    /*
+     * Everything is at rest, runs are under way, and nothing that the scheduler knows of can wake
+     * anybody (rest.c). Any of our threads, or one that has just left; on no fiber. May make
+     * fibers ready. NULL: then nobody looks. `moment` is the one at which that was so; moments
+     * grow.
+     */
+    void (*stuck)(struct scheduler *scheduler, uint64_t moment);
 };
+
+#define WORKER_CACHES 5
+
+/* What the clock asks a worker for. */
+enum { OVERDUE_JOIN = 1, OVERDUE_TIMERS = 2 };
+
+/* What is to become of a worker's thread. Once it is GONE it can be joined. */
+enum { WORKER_STAYS = 0, WORKER_LEAVES, WORKER_GONE, WORKER_ENDS };
 
 struct worker {
     struct deque deque; /* first, and the lane first in it */
     struct ready_queue ready;
 
     struct scheduler *scheduler __attribute__((aligned(CACHE_LINE))); /* constant */
-    struct fiber *fiber;                                              /* owner: runs now */
     void (*commit)(void *arg, struct fiber *left); /* owner: for the fiber that left */
     void *commit_arg;
     void *handoff;         /* owner: unstarted task to run next */
     uint64_t random;       /* owner */
+    int64_t stole_at;      /* owner: when it last stole an unstarted task; 0: something else came */
+    unsigned in_vain;      /* owner: stolen tasks in a row that ended at once */
     uint32_t tick;         /* owner: picks made */
     uint32_t inject_turn;  /* owner: picks between two looks at the injection queue */
     uint32_t until_inject; /* owner: picks until the next one */
     uint32_t budget;       /* owner: ready objects that may be passed without a yield */
+    unsigned foreseen;     /* owner: of those next in the injection queue, prefetched */
     unsigned index;        /* constant */
     struct pool_cache fibers;
-    struct pool_cache tasks; /* for the layer above */
+    struct pool_cache above[WORKER_CACHES]; /* for the layer above */
     struct fiber_source source;
     struct context loop; /* where decisions are made; its stack holds nothing between them */
     struct context home; /* the thread's own flow */
@@ -50,9 +77,11 @@ struct worker {
 
     uint32_t notified __attribute__((aligned(CACHE_LINE))); /* atomic, futex: NOTIFY_* */
     uint32_t parked;   /* atomic, written by the owner: sleeps, or is about to; for the clock */
-    uint32_t retiring; /* atomic: leave when idle */
+    uint32_t retiring; /* atomic: WORKER_* */
     uint32_t visits;  /* atomic, written by the owner: counts picks, for the clock */
-    uint32_t overdue; /* atomic: the clock wants an inline join to give way */
+    uint32_t overdue; /* atomic: OVERDUE_* */
+
+    struct timers timers;
 };
 
 struct scheduler {
@@ -65,11 +94,21 @@ struct scheduler {
     unsigned workers_max;           /* constant */
     uint32_t oversubscribed;        /* atomic: more workers than CPUs: do not spin */
     uint32_t known;                 /* atomic: workers[0, known) exist */
-    uint32_t busy __attribute__((aligned(CACHE_LINE))); /* atomic, futex: workers and publishers
-                                                           that do not sleep */
+    uint64_t busy __attribute__((aligned(CACHE_LINE))); /* atomic, its lower half a futex: workers,
+                                                           publishers and others that do not
+                                                           sleep; BUSY_* */
     uint32_t clock_asleep; /* atomic */
+    uint32_t visitors;     /* atomic: foreign threads that are making a fiber ready */
+    /* What may wake somebody while all are at rest; changed only by who counts as busy: rest.c */
+    uint64_t runs;    /* atomic: root tasks that have not ended */
+    uint64_t holds;   /* atomic: threads outside that will wake somebody */
+    uint64_t foreign; /* atomic: fibers made ready from outside with no hold out */
+    uint64_t alert __attribute__((aligned(CACHE_LINE))); /* atomic: fibers must look before inline
+                                                            starts when it has moved; from 1 */
     uint32_t poller;                /* atomic: index + 1 of the worker that polls */
     uint64_t workers[IDLE_WORKERS_MAX]; /* atomic: struct worker *, type-stable */
+    uint32_t forks;                 /* constant: thrum_forks when it was made */
+    unsigned size;                  /* controller: workers that are to be there */
     struct fiber_source outside;    /* controller: root fibers, the queue's first node */
     struct pool_cache roots;        /* controller: root fibers that workers have given back */
     struct stack_arena loops;       /* controller: the workers' loop stacks */
@@ -83,23 +122,68 @@ int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *v
 /* Stops and joins all threads; nothing may be ready or running. */
 void thrum_scheduler_fini(struct scheduler *scheduler);
 
-/* Controller. Have n workers, at least 1. -errno: as many as could be had. */
+/*
+ * Controller. Have n workers, at least 1. -errno: as many as could be had. Does not wait for
+ * those that are to leave: they finish what they are at, and their timers.
+ */
 int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n);
 
 /* Controller. How many workers there are. */
 unsigned thrum_scheduler_size(const struct scheduler *scheduler);
 
-/* Controller. Run a task on a fiber of its own, from outside. 0 or -ENOMEM. */
+/* Any thread, after the clock was skipped: who sleeps looks at it again. */
+void thrum_scheduler_stir(struct scheduler *scheduler);
+
+/*
+ * Controller. Run a task on a fiber of its own, from outside. 0 or -ENOMEM. It is under way
+ * until it calls thrum_scheduler_ended.
+ */
 int thrum_scheduler_start(struct scheduler *scheduler, void *task);
+void thrum_scheduler_ended(struct scheduler *scheduler);
+
+/*
+ * Any thread. From here until the release somebody outside may wake a fiber, so that nothing is
+ * stuck however long all sleep. They nest.
+ */
+void thrum_scheduler_hold(struct scheduler *scheduler);
+void thrum_scheduler_release(struct scheduler *scheduler);
+
+/* While a hold of the caller is out: a moment after it was taken. */
+uint64_t thrum_scheduler_moment(const struct scheduler *scheduler);
+
+/* Is it this process's, and not one that the child of a fork has inherited? */
+bool thrum_scheduler_is_here(const struct scheduler *scheduler);
+/* The process stops if it is not. */
+void thrum_scheduler_here(const struct scheduler *scheduler);
 
 /* The calling thread's worker; NULL: it is none. Ask again after every suspension. */
 struct worker *thrum_worker_self(void);
+
+/* The same for who runs on one. */
+static inline struct worker *worker_here(void)
+{
+    return (struct worker *)(void *)thrum_lane_self();
+}
 
 /* The calling task's fiber. */
 struct fiber *thrum_fiber_self(void);
 
 /* Any thread. The fiber can run. */
 void thrum_ready(struct fiber *fiber);
+
+/*
+ * Any thread. Something has changed that fibers must look at before they start
+ * anything inline: those that are resumed from now on find their lane's
+ * stack_limit poisoned, those that run are called to their slow path. Returns
+ * the new alert. A full fence.
+ */
+uint64_t thrum_alert(struct scheduler *scheduler);
+
+/*
+ * The calling fiber: it has looked, and need not until there is an alert after
+ * `alert`; 0: it must look each time.
+ */
+void thrum_heard(uint64_t alert);
 
 /* Any thread, after it published work and passed a light fence. */
 void thrum_notify(struct scheduler *scheduler);

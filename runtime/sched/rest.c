@@ -1,0 +1,104 @@
+/*
+ * rest.c - who is awake, and what it means when nobody is.
+ *
+ * `busy` counts everybody who may change anything: workers from waking to
+ * falling asleep, those that have claimed a sleeper, threads outside while
+ * they make something ready, the clock while it ends a timer. Above the count
+ * it counts who ever came, so that no value of the word comes again.
+ *
+ * Whoever brings the count to 0 looks: is a run under way, and can nothing wake
+ * its tasks, no hold and no timer? All that this depends on changes only while
+ * its changer counts as busy. So if the word is still the same after the look,
+ * it was a look at one moment, and nothing can ever happen again by itself. The
+ * looker then counts as busy once more, in the same swap, and tells the layer
+ * above. README.md has the proof.
+ *
+ * Edges
+ *   sched.rest   rests -> rests, look   what everybody did before
+ *   sched.busy   stirs <-> the clock    one sees the other
+ */
+#include "runtime/base/point.h"
+#include "runtime/plat/futex.h"
+#include "runtime/sched/internal.h"
+
+void thrum_worker_stirs(struct scheduler *scheduler)
+{
+    /* MUTANT-OK seq: the clock's sleep is not in the models; the futex looks at busy itself */
+    add_seq(&scheduler->busy, BUSY_ONE + BUSY_CAME); /* EDGE sched.busy */
+    if (UNLIKELY(load_relaxed(&scheduler->clock_asleep))) /* relaxed: the add orders it */
+        thrum_futex_wake(busy_futex(scheduler), 1);
+}
+
+static bool timers_wanted(const struct scheduler *scheduler)
+{
+    unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
+
+    for (unsigned i = 0; i < n; i++)
+        if (thrum_timers_wanted(worker_at(scheduler, i)))
+            return true;
+    return false;
+}
+
+/* relaxed: `busy` has brought what was written last, or has moved on. */
+static bool is_stuck(const struct scheduler *scheduler)
+{
+    return load_relaxed(&scheduler->runs) != 0 &&  /* relaxed: see above */
+           load_relaxed(&scheduler->holds) == 0 && /* relaxed: see above */
+           scheduler->verbs->stuck && !timers_wanted(scheduler);
+}
+
+bool thrum_worker_may_rest(struct scheduler *scheduler)
+{
+    /* MUTANT-OK acquire: deadlocks are not in the models. MUTANT-OK release: a counter */
+    uint64_t busy = add_acq_rel(&scheduler->busy, -BUSY_ONE) - BUSY_ONE; /* EDGE sched.rest */
+
+    if (LIKELY(busy_in(busy) != 0) || LIKELY(!is_stuck(scheduler)))
+        return true;
+    POINT("rest.stuck");
+    /* MUTANT-OK acquire: as above. MUTANT-OK release: likewise */
+    if (!cas_acq_rel(&scheduler->busy, &busy, busy + BUSY_ONE + BUSY_CAME)) /* EDGE sched.rest */
+        return true; /* somebody has come, and looks when it rests */
+    scheduler->verbs->stuck(scheduler, busy / BUSY_CAME);
+    return false;
+}
+
+void thrum_worker_rests(struct scheduler *scheduler)
+{
+    while (!thrum_worker_may_rest(scheduler))
+        continue;
+}
+
+uint64_t thrum_scheduler_moment(const struct scheduler *scheduler)
+{
+    return load_relaxed(&scheduler->busy) / BUSY_CAME; /* relaxed: ours is in it */
+}
+
+/* Does the calling thread count as busy anyway? */
+static bool runs_here(const struct scheduler *scheduler)
+{
+    const struct worker *worker = thrum_worker_self();
+
+    return worker && worker->scheduler == scheduler;
+}
+
+static void change_holds(struct scheduler *scheduler, uint64_t by)
+{
+    if (runs_here(scheduler)) {
+        add_relaxed(&scheduler->holds, by); /* relaxed: brought by busy */
+        return;
+    }
+    thrum_scheduler_here(scheduler);
+    thrum_worker_stirs(scheduler);
+    add_relaxed(&scheduler->holds, by); /* relaxed: brought by busy */
+    thrum_worker_rests(scheduler);
+}
+
+void thrum_scheduler_hold(struct scheduler *scheduler)
+{
+    change_holds(scheduler, 1);
+}
+
+void thrum_scheduler_release(struct scheduler *scheduler)
+{
+    change_holds(scheduler, (uint64_t)-1);
+}
