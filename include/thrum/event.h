@@ -16,7 +16,7 @@ typedef struct thrum_event {
     void *first;
     void *last;
     uint32_t lock;
-    uint32_t set;
+    uint32_t state;
 } thrum_event;
 
 #define THRUM_EVENT_INIT   \
@@ -38,15 +38,16 @@ THRUM_API void thrum_event_destroy(thrum_event *event);
  *
  *   context   task
  *   suspends  unless it is set; now and then even so, to let others run
- *   returns   0
+ *   returns   0; THRUM_ECANCELED; -ENOMEM
  */
 THRUM_API THRUM_NODISCARD int thrum_event_wait(thrum_event *event);
 
 /*
  * Set it, and wake all who wait, in the order in which they came. Who waits
  * is woken even if the event is cleared right afterwards. The event may be
- * destroyed as soon as the last of them has returned. From outside the
- * runtime: keep it from being closed until the call has returned.
+ * destroyed as soon as the last of them has returned. From a thread that runs
+ * no task, or a task of another runtime: with a hold of the waiters' runtime
+ * (hold.h), taken before they may wait and released after the call.
  *
  *   context   task or any thread
  *   suspends  no

@@ -2,12 +2,30 @@
 #ifndef THRUM_THRUM_H
 #define THRUM_THRUM_H
 
+#include <thrum/barrier.h>
 #include <thrum/branch.h>
+#include <thrum/broadcast.h>
+#include <thrum/completed.h>
+#include <thrum/condition.h>
 #include <thrum/error.h>
 #include <thrum/event.h>
+#include <thrum/executor.h>
+#include <thrum/gather.h>
 #include <thrum/group.h>
+#include <thrum/hold.h>
+#include <thrum/latch.h>
+#include <thrum/local.h>
+#include <thrum/mutex.h>
+#include <thrum/once.h>
+#include <thrum/parallel.h>
+#include <thrum/promise.h>
+#include <thrum/queue.h>
 #include <thrum/run.h>
+#include <thrum/rwlock.h>
+#include <thrum/scope.h>
+#include <thrum/semaphore.h>
 #include <thrum/task.h>
+#include <thrum/time.h>
 #include <thrum/types.h>
 
 #endif

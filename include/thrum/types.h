@@ -38,7 +38,7 @@
  * shape. A program compiled against another layout than the library's is
  * refused at thrum_runtime_create with THRUM_ELAYOUT.
  */
-#define THRUM_LAYOUT 1
+#define THRUM_LAYOUT 2
 
 THRUM_BEGIN_DECLS
 
@@ -49,7 +49,13 @@ enum {
     THRUM_EGROUP = -4097,  /* a child of the group failed */
     THRUM_ESTATE = -4098,  /* not in this state of the object's life */
     THRUM_ENESTED = -4099, /* a runtime cannot be started or joined from inside a task */
-    THRUM_ELAYOUT = -4100  /* headers and library do not belong together */
+    THRUM_ELAYOUT = -4100, /* headers and library do not belong together */
+    THRUM_ECANCELED = -4101, /* the calling task, or the one asked about, was cancelled */
+    THRUM_ETIMEOUT = -4102,  /* a timeout scope's time was up */
+    THRUM_EDEADLOCK = -4103, /* every task waited, and nothing could wake one */
+    THRUM_EFOREIGN = -4104,  /* an object of another runtime */
+    THRUM_ESHUTDOWN = -4105, /* the group, or the queue, is shutting down and takes no more */
+    THRUM_EBROKEN = -4106    /* a barrier was broken, a promise was not kept */
 };
 
 /*

@@ -3,12 +3,14 @@
  *
  * (A task that its owner's join runs inline never comes here: that is
  * thrum_group_run_here and thrum_join, in the public headers.)
- *
- * Edges
- *   run.done   root_end -> thrum_runtime_run   the root's status, and all that its tasks did
  */
-#include "runtime/plat/futex.h"
+#include <errno.h>
+
+#include "runtime/base/point.h"
+#include "runtime/task/cancel.h"
+#include "runtime/task/scope.h"
 #include "runtime/task/task.h"
+#include "runtime/task/unhandled.h"
 
 static const char *name_of(const struct thrum_child *child)
 {
@@ -17,86 +19,117 @@ static const char *name_of(const struct thrum_child *child)
     return container_of(child, const struct thrum_task, child)->name;
 }
 
-static void root_end(struct root *root, int status);
+static void task_end(struct thrum_task *task, struct ending ending)
+{
+    struct thrum_group *group = group_of(&task->child);
+    struct thrum_error *error = NULL;
+    bool daemon = task_is_daemon(task);
+
+    ending = task_settled(task, ending);
+    thrum_group_note(group, &task->child, ending, task_handled(task) ? &error : NULL);
+    thrum_task_end(task, ending, error);
+    thrum_group_ended(group, daemon);
+}
 
 /* Last use of the descriptor, whose memory may be the caller's. */
-static void end(struct thrum_child *child, int status)
+static void end(struct thrum_child *child, struct ending ending)
 {
-    struct thrum_group *group = group_of(child);
+    struct thrum_group *group;
 
     switch (kind_of(child)) {
     case KIND_ROOT:
-        root_end(container_of(child, struct root, child), status);
+        thrum_root_end(container_of(child, struct root, child), ending);
         return;
     case KIND_BRANCH:
-        thrum_branch_end((struct thrum_branch *)(void *)child, status);
+        thrum_drop(ending.detail);
+        thrum_branch_end((struct thrum_branch *)(void *)child, ending.status);
         return;
     case KIND_TASK:
+        task_end(container_of(child, struct thrum_task, child), ending);
+        return;
     case KIND_CHILD:
-        if (status < 0)
-            thrum_group_fail(group, child, status);
-        if (kind_of(child) == KIND_TASK)
-            thrum_task_end(container_of(child, struct thrum_task, child), status);
-        thrum_group_ended(group);
+        group = group_of(child);
+        thrum_group_note(group, child, ending, NULL);
+        thrum_group_ended(group, false);
         return;
     }
+}
+
+/*
+ * Nothing in its chain was cancelled if its opener's fiber has heard the last
+ * alert. Then ours has too.
+ */
+static bool may_be_cancelled(const struct thrum_scope *start, struct strand *strand)
+{
+    const struct fiber *opener = start->fiber;
+    uint64_t alert = load_acquire(&fiber_of(strand)->home->alert); /* EDGE cancel.seen */
+
+    if (UNLIKELY(load_relaxed(&opener->heard) != alert)) /* relaxed: what it had heard when it
+                                                            spawned us happened before */
+        return true;
+    store_relaxed(&strand->looked, alert); /* relaxed: read with a sleep's key */
+    thrum_heard(alert);
+    return false;
+}
+
+static bool dead_before(struct thrum_child *child)
+{
+    if (kind_of(child) == KIND_TASK &&
+        task_cancelled(container_of(child, struct thrum_task, child)))
+        return true;
+    return thrum_scope_start_cancelled(start_of(child));
+}
+
+void thrum_task_check_process(void)
+{
+    if (UNLIKELY(!thrum_worker_self()))
+        thrum_panic("a task that has forked returned in the child, where it is no task any more; "
+                    "end the child with _exit or exec");
 }
 
 static void run(void *task)
 {
     struct thrum_child *child = task;
     struct thrum_lane *lane = thrum_lane_self();
-    struct thrum_group *scope = group_of(child);
-    int status;
+    struct thrum_scope *start = start_of(child);
+    struct strand *strand = strand_of(lane->fiber);
+    struct ending ending;
 
+    thrum_strand_begin(strand, start);
     lane->current = child;
-    lane->scope = scope;
-    status = child->fn(child->arg);
+    lane->scope = start;
+    if ((may_be_cancelled(start, strand) || kind_of(child) == KIND_TASK) && dead_before(child)) {
+        ending = thrum_ending_unstarted(THRUM_ECANCELED);
+    } else if (kind_of(child) == KIND_BRANCH && thrum_locals_capture(start)) {
+        ending = thrum_ending_unstarted(-ENOMEM);
+    } else {
+        struct thrum_scope *around = start;
+        int status;
+
+        if (kind_of(child) == KIND_TASK)
+            around = thrum_task_start(container_of(child, struct thrum_task, child));
+        POINT("task.run");
+        status = child->fn(child->arg);
+        thrum_task_check_process();
+        ending = thrum_ending(status, thrum_record_close(around));
+    }
     lane = thrum_lane_self();
-    if (UNLIKELY(lane->scope != scope))
-        thrum_group_left_open(lane->scope);
     lane->current = NULL;
     lane->scope = NULL;
-    end(child, status);
+    thrum_strand_end(strand);
+    end(child, ending);
 }
 
 static void refuse(void *task, int err)
 {
-    end(task, err);
+    end(task, thrum_ending_unstarted(err));
 }
 
-const struct task_verbs thrum_task_verbs = {.run = run, .refuse = refuse};
-
-/* ---- what a runtime was asked to run -------------------------------------------------------- */
-
-static void root_end(struct root *root, int status)
-{
-    root->status = status;
-    store_release(&root->done, 1); /* EDGE run.done; *root may be gone: the address is all we need */
-    thrum_futex_wake(&root->done, 1);
-}
-
-int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg)
-{
-    struct root root = {.child = {.fn = fn, .arg = arg, .owner = KIND_ROOT}};
-    int err;
-
-    if (thrum_worker_self())
-        return THRUM_ENESTED;
-    pthread_mutex_lock(&runtime->control);
-    err = thrum_scheduler_start(&runtime->scheduler, &root.child);
-    if (!err)
-        runtime->runs++;
-    pthread_mutex_unlock(&runtime->control);
-    if (err)
-        return err;
-    while (load_acquire(&root.done) == 0) /* EDGE run.done */
-        thrum_futex_wait(&root.done, 0, -1);
-    pthread_mutex_lock(&runtime->control);
-    runtime->runs--;
-    pthread_mutex_unlock(&runtime->control);
-    return root.status;
-}
+const struct task_verbs thrum_task_verbs = {.run = run,
+                                            .refuse = refuse,
+                                            .pending = thrum_timer_pending,
+                                            .expire = thrum_timer_expire,
+                                            .stuck = thrum_stuck};
 
 /* ---- what a task knows about itself ---------------------------------------------------------- */
 
@@ -117,5 +150,5 @@ int thrum_yield(void)
     if (!thrum_worker_self())
         thrum_panic("thrum_yield was called outside a task; use sched_yield there");
     thrum_give_way();
-    return 0;
+    return thrum_cancel_check();
 }

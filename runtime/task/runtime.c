@@ -2,19 +2,26 @@
 #include <errno.h>
 
 #include "runtime/plat/cpus.h"
+#include "runtime/plat/futex.h"
 #include "runtime/plat/memory.h"
 #include "runtime/plat/overflow.h"
+#include "runtime/task/cancel.h"
+#include "runtime/task/registry.h"
+#include "runtime/task/scope.h"
+#include "runtime/task/sigint.h"
 #include "runtime/task/task.h"
 
 #define STACK_BYTES_DEFAULT ((uint64_t)64 << 10)
 #define STACK_BYTES_MIN ((uint64_t)32 << 10)
 #define STACK_BYTES_MAX ((uint64_t)1 << 30)
 
+#define FLAGS (THRUM_STRICT | THRUM_HANDLE_SIGINT)
+
 static int check_options(const thrum_options *options)
 {
     if (options->size != sizeof *options || options->layout != THRUM_LAYOUT)
         return THRUM_ELAYOUT;
-    if (options->unused != 0 || options->workers < 0 || options->workers > THRUM_WORKERS_MAX)
+    if (options->flags & ~FLAGS || options->workers < 0 || options->workers > THRUM_WORKERS_MAX)
         return -EINVAL;
     if (options->stack_bytes != 0 &&
         (options->stack_bytes < STACK_BYTES_MIN || options->stack_bytes > STACK_BYTES_MAX))
@@ -22,78 +29,151 @@ static int check_options(const thrum_options *options)
     return 0;
 }
 
+/* The scope around all roots, and the place in the tree of fibers on which it is. */
+static void root_scope_init(struct thrum_runtime *runtime)
+{
+    runtime->scope = (struct thrum_scope){.fiber = &runtime->place.fiber, .flags = SCOPE_ROOT};
+    runtime->scope.owner = word_of(runtime);
+    runtime->place.fiber.home = &runtime->scheduler;
+    store_relaxed(&runtime->place.fiber.heard, 1); /* relaxed: nobody knows it yet */
+}
+
+/* The scheduler, with its workers. */
+static int start_workers(struct thrum_runtime *runtime)
+{
+    const thrum_options *options = &runtime->options;
+    uint64_t stack_bytes = options->stack_bytes ? options->stack_bytes : STACK_BYTES_DEFAULT;
+    int workers = options->workers ? options->workers : thrum_cpus_available();
+    int err = thrum_scheduler_init(&runtime->scheduler, &thrum_task_verbs, THRUM_WORKERS_MAX,
+                                   stack_bytes);
+
+    if (err)
+        return err;
+    store_relaxed(&runtime->workers, (uint32_t)workers); /* relaxed: nobody knows it yet */
+    err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)workers);
+    if (err)
+        thrum_scheduler_fini(&runtime->scheduler);
+    return err;
+}
+
+static struct thrum_runtime *runtime_new(const thrum_options *options)
+{
+    struct thrum_runtime *runtime = thrum_memory_get(sizeof *runtime, CACHE_LINE);
+
+    if (!runtime)
+        return NULL;
+    pthread_mutex_init(&runtime->control, NULL);
+    pthread_mutex_init(&runtime->roots_lock, NULL);
+    runtime->options = *options;
+    root_scope_init(runtime);
+    return runtime;
+}
+
+static void runtime_free(struct thrum_runtime *runtime)
+{
+    thrum_slabs_free(&runtime->slabs);
+    thrum_reason_free(&runtime->scope);
+    pthread_mutex_destroy(&runtime->roots_lock);
+    pthread_mutex_destroy(&runtime->control);
+    thrum_memory_put(runtime);
+}
+
 int thrum_runtime_create(thrum_runtime **out, const thrum_options *options)
 {
     static const thrum_options defaults = THRUM_OPTIONS_INIT;
     struct thrum_runtime *runtime;
-    uint64_t stack_bytes;
-    int workers;
     int err;
 
     if (!options)
         options = &defaults;
     err = thrum_worker_self() ? THRUM_ENESTED : check_options(options);
+    if (!err)
+        err = thrum_overflow_install();
     if (err)
         return err;
-    runtime = thrum_memory_get(sizeof *runtime, CACHE_LINE);
+    thrum_overflow_set_namer(thrum_self_name);
+    runtime = runtime_new(options);
     if (!runtime)
         return -ENOMEM;
-    pthread_mutex_init(&runtime->control, NULL);
-    err = thrum_overflow_install();
+    err = start_workers(runtime);
     if (err)
         goto free_runtime;
-    thrum_overflow_set_namer(thrum_self_name);
-    stack_bytes = options->stack_bytes ? options->stack_bytes : STACK_BYTES_DEFAULT;
-    err = thrum_scheduler_init(&runtime->scheduler, &thrum_task_verbs, THRUM_WORKERS_MAX,
-                               stack_bytes);
-    if (err)
-        goto free_runtime;
-    workers = options->workers ? options->workers : thrum_cpus_available();
-    store_relaxed(&runtime->workers, (uint32_t)workers); /* relaxed: nobody knows it yet */
-    err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)workers);
+    err = thrum_sigint_take(runtime);
     if (err)
         goto fini_scheduler;
+    err = thrum_registry_add(runtime);
+    if (err)
+        goto give_back;
     *out = runtime;
     return 0;
 
+give_back:
+    thrum_sigint_give_back(runtime);
 fini_scheduler:
     thrum_scheduler_fini(&runtime->scheduler);
 free_runtime:
-    pthread_mutex_destroy(&runtime->control);
-    thrum_memory_put(runtime);
+    runtime_free(runtime);
     return err;
+}
+
+/* No run begins any more; those under way are cancelled, and have returned to who asked for them. */
+static void end_runs(struct thrum_runtime *runtime)
+{
+    bool cancelled = false;
+
+    for (;;) {
+        uint32_t left = load_relaxed(&runtime->left); /* relaxed: the futex looks again */
+        unsigned runs;
+
+        pthread_mutex_lock(&runtime->control);
+        runtime->closing = true;
+        runs = runtime->runs;
+        pthread_mutex_unlock(&runtime->control);
+        if (runs == 0)
+            return;
+        if (!cancelled)
+            thrum_runtime_cancel_at(runtime, THRUM_ESHUTDOWN, "the runtime closes", NULL, 0);
+        cancelled = true;
+        thrum_futex_wait(&runtime->left, left, -1);
+    }
 }
 
 int thrum_runtime_close(thrum_runtime *runtime)
 {
-    bool running;
-
     if (!runtime)
         return 0;
     if (thrum_worker_self())
         return THRUM_ENESTED;
-    pthread_mutex_lock(&runtime->control);
-    running = runtime->runs != 0;
-    pthread_mutex_unlock(&runtime->control);
-    if (running)
+    if (!thrum_scheduler_is_here(&runtime->scheduler))
         return THRUM_ESTATE;
+    end_runs(runtime);
+    thrum_holds_wait(runtime);
+    thrum_registry_remove(runtime);
+    thrum_sigint_give_back(runtime);
     thrum_scheduler_fini(&runtime->scheduler);
-    thrum_task_chunks_free(runtime);
-    pthread_mutex_destroy(&runtime->control);
-    thrum_memory_put(runtime);
+    runtime_free(runtime);
     return 0;
 }
 
-int thrum_run(thrum_fn fn, void *arg, const thrum_options *options)
+int thrum_run(thrum_fn fn, void *arg, const thrum_options *options, thrum_error **errors)
 {
     thrum_runtime *runtime;
     int status = thrum_runtime_create(&runtime, options);
 
+    if (errors)
+        *errors = NULL;
     if (status)
         return status;
-    status = thrum_runtime_run(runtime, fn, arg);
+    status = thrum_runtime_run(runtime, fn, arg, errors);
     thrum_runtime_close(runtime);
     return status;
+}
+
+thrum_runtime *thrum_runtime_self(void)
+{
+    const struct worker *worker = thrum_worker_self();
+
+    return worker ? runtime_of(worker->scheduler) : NULL;
 }
 
 int thrum_runtime_set_workers(thrum_runtime *runtime, int workers)
@@ -102,6 +182,8 @@ int thrum_runtime_set_workers(thrum_runtime *runtime, int workers)
 
     if (thrum_worker_self())
         return THRUM_ENESTED;
+    if (!thrum_scheduler_is_here(&runtime->scheduler))
+        return THRUM_ESTATE;
     if (workers < 1 || workers > THRUM_WORKERS_MAX)
         return -EINVAL;
     pthread_mutex_lock(&runtime->control);
@@ -115,4 +197,11 @@ int thrum_runtime_set_workers(thrum_runtime *runtime, int workers)
 int thrum_runtime_workers(thrum_runtime *runtime)
 {
     return (int)load_relaxed(&runtime->workers); /* relaxed: a figure only */
+}
+
+void thrum_runtime_cancel_at(thrum_runtime *runtime, int code, const char *text, const char *file,
+                             int line)
+{
+    thrum_scheduler_here(&runtime->scheduler);
+    thrum_cancel_scope(&runtime->scope, code, text, file, line);
 }

@@ -1,128 +1,299 @@
 /*
  * task.c - tasks in the runtime's memory, with a handle and a name.
  *
- * They come from chunks that live as long as the runtime, through a pool.
+ * `requests` is one word, so that each cancel comes before the task's end, and
+ * before what it takes back, or after it:
+ *
+ *   lower half   how many were made and not taken back; TASK_HANDLED; TASK_COPIED;
+ *                CLOSED, once the task has ended and takes no more
+ *   upper half   all that were made: the cancels of its scope
  *
  * Edges
- *   task.ended       thrum_task_end -> thrum_task_ended   the status
+ *   cancel.mark      cancel -> sum, end                   the cancel and its reason
+ *   task.ended       thrum_task_end -> thrum_task_ended   the outcome
+ *   task.running     thrum_task_start -> cancel           where it runs
  *   task.reference   unref -> unref, end                  all use before the memory is reused
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "runtime/plat/memory.h"
 #include "runtime/base/point.h"
+#include "runtime/plat/memory.h"
+#include "runtime/task/cancel.h"
 #include "runtime/task/task.h"
 
-#define CHUNK_TASKS 64
+#define ONE_REQUEST ((uint64_t)1 << 32 | 1)
+#define CLOSED ((uint64_t)1 << 30)
+#define COUNT (TASK_COPIED - 1)
 
-struct chunk {
-    uint64_t older; /* struct chunk * */
-    struct thrum_task tasks[CHUNK_TASKS];
-};
-
-static struct thrum_task *carve(struct thrum_runtime *runtime, struct pool_cache *cache)
+static void prepare(struct thrum_task *task, struct thrum_group *group, thrum_fn fn, void *arg,
+                    const struct thrum_site *site)
 {
-    struct chunk *chunk = thrum_memory_get(sizeof *chunk, CACHE_LINE);
+    task->child = (struct thrum_child){fn, arg, word_of(&group->scope) | KIND_TASK};
+    task->requests = 0;
+    task->name = "";
+    task->site = site;
+}
 
-    if (!chunk)
-        return NULL;
-    chunk->older = load_relaxed(&runtime->chunks); /* relaxed: a guess */
-    while (!cas_acq_rel(&runtime->chunks, &chunk->older, word_of(chunk)))
-        continue;
-    for (unsigned i = 0; i < CHUNK_TASKS; i++) {
-        chunk->tasks[i].store = &runtime->tasks;
-        thrum_pool_put(cache, &chunk->tasks[i].item);
+/* Somebody is given a handle. */
+static void prepare_handle(struct thrum_task *task)
+{
+    task->references = 2;
+    task->requests |= TASK_HANDLED;
+    task->scope = (struct thrum_scope){.flags = SCOPE_TASK};
+    task->slabs = &runtime_of(worker_here()->scheduler)->slabs;
+    task->waiters = (struct waiters){.first = NULL};
+    task->done_first = NULL;
+    task->done_last = NULL;
+    task->called = NULL;
+    task->awaited = false;
+    task->starting = NULL;
+    task->daemon = false;
+    store_relaxed(&task->text[0], 0); /* relaxed: for dumps */
+    store_relaxed(&task->state, TASK_PENDING); /* relaxed: released with the spawn */
+}
+
+static void set_name(struct thrum_task *task, const char *name)
+{
+    uint64_t words[sizeof task->text / sizeof task->text[0]] = {0};
+
+    strncat((char *)words, name, sizeof words - 1);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        store_relaxed(&task->text[i], words[i]); /* relaxed: a dump that is late may still read */
+    task->name = (const char *)task->text;
+}
+
+static bool valid(const thrum_task_options *options)
+{
+    return !options || (options->size == sizeof *options && options->unused == 0);
+}
+
+static int copy_argument(struct thrum_task *task, const void *arg, size_t size)
+{
+    void *copy = task->room;
+
+    if (size > sizeof task->room) {
+        copy = thrum_memory_get_raw(size, 16);
+        if (!copy)
+            return -ENOMEM;
+        task->requests |= TASK_COPIED;
     }
-    return container_of(thrum_pool_get(cache), struct thrum_task, item);
+    memcpy(copy, arg, size);
+    task->child.arg = copy;
+    return 0;
 }
 
-static struct thrum_task *task_new(struct worker *worker)
+/* Does it own what it was spawned with: values of locals, a copy of its argument? */
+static bool is_loaded(const struct thrum_task *task)
 {
-    struct thrum_runtime *runtime =
-        container_of(worker->scheduler, struct thrum_runtime, scheduler);
-    struct pool_item *item;
-
-    worker->tasks.store = &runtime->tasks;
-    item = thrum_pool_get(&worker->tasks);
-    return item ? container_of(item, struct thrum_task, item) : carve(runtime, &worker->tasks);
+    return (task->child.owner & KIND_STAMPED) ||
+           (load_relaxed(&task->requests) & TASK_COPIED); /* relaxed: that bit is constant */
 }
 
-int thrum_group_spawn(thrum_group *group, thrum_fn fn, void *arg, const thrum_task_options *options,
-                      thrum_task **out)
+/* It was not spawned, or has ended. */
+static void unload(struct thrum_task *task)
 {
-    struct worker *worker = thrum_worker_self();
-    bool owned = worker && group->owner == worker->deque.lane.current;
+    if (load_relaxed(&task->requests) & TASK_COPIED) /* relaxed: likewise */
+        thrum_memory_put(task->child.arg);
+    thrum_locals_take_back(task);
+}
+
+/* Spawned, or refused and given back. */
+static int push(struct thrum_group *group, struct thrum_task *task, bool daemon)
+{
+    int err = thrum_lane_push(thrum_lane_self(), task) ? 0 : thrum_worker_pushed();
+
+    if (UNLIKELY(err)) {
+        thrum_group_dismiss(group, daemon);
+        unload(task);
+        thrum_slab_put(SLAB_TASK, task);
+    }
+    return err;
+}
+
+int thrum_task_spawn(struct thrum_group *group, const struct spawn *spawn, thrum_task **out)
+{
     struct thrum_task *task;
     int err;
 
     thrum_group_check_spawn(group);
-    if (options && (options->size != sizeof *options || options->unused != 0))
+    if (!valid(spawn->options))
         return -EINVAL;
-    task = task_new(worker);
-    if (!task)
-        return -ENOMEM;
-    task->child = (struct thrum_child){fn, arg, word_of(group) | KIND_TASK};
-    task->references = out ? 2 : 1;
-    task->ended = 0;
-    task->name[0] = '\0';
-    if (options && options->name)
-        strncat(task->name, options->name, sizeof task->name - 1);
-    if (owned)
-        group->own++;
-    else
-        add_relaxed(&group->remote, 1); /* relaxed: a counter that cannot reach 0, we are in it */
-    POINT("task.spawn");
-    err = thrum_lane_push(&worker->deque.lane, task) ? 0 : thrum_worker_pushed();
-    if (UNLIKELY(err)) {
-        if (owned)
-            group->own--;
-        else
-            add_relaxed(&group->remote, (uint64_t)-1); /* relaxed: likewise */
-        thrum_pool_put(&worker->tasks, &task->item);
+    err = thrum_group_admit(group, spawn->daemon);
+    if (err)
         return err;
+    task = thrum_slab_get(SLAB_TASK);
+    if (!task) {
+        thrum_group_dismiss(group, spawn->daemon);
+        return -ENOMEM;
     }
-    if (out)
+    prepare(task, group, spawn->fn, spawn->arg, spawn->site);
+    if ((spawn->size && copy_argument(task, spawn->arg, spawn->size)) ||
+        thrum_locals_give(task, group)) {
+        unload(task);
+        thrum_group_dismiss(group, spawn->daemon);
+        thrum_slab_put(SLAB_TASK, task);
+        return -ENOMEM;
+    }
+    if (out || spawn->daemon) {
+        prepare_handle(task);
+        task->references = out ? 2 : 1;
+        task->starting = spawn->starting;
+        task->daemon = spawn->daemon;
+    }
+    if (spawn->options && spawn->options->name)
+        set_name(task, spawn->options->name);
+    POINT("task.spawn");
+    err = push(group, task, spawn->daemon);
+    if (!err && out)
         *out = task;
-    return 0;
+    return err;
 }
 
-void thrum_task_chunks_free(struct thrum_runtime *runtime)
+int thrum_group_spawn_at(thrum_group *group, thrum_fn fn, void *arg,
+                         const thrum_task_options *options, thrum_task **out,
+                         const struct thrum_site *site)
 {
-    struct chunk *chunk = pointer_of(load_relaxed(&runtime->chunks)); /* relaxed: alone now */
+    struct thrum_lane *lane = thrum_lane_self();
+    uint64_t owner = load_relaxed(&group->scope.owner); /* relaxed: only we could be in it */
+    bool owned = owner == word_of(lane->current);
+    struct thrum_task *task;
+    int err;
 
-    while (chunk) {
-        struct chunk *older = pointer_of(chunk->older);
+    if (UNLIKELY(!owned)) {
+        struct spawn spawn = {.fn = fn, .arg = arg, .options = options, .site = site};
 
-        thrum_memory_put(chunk);
-        chunk = older;
+        return thrum_task_spawn(group, &spawn, out);
     }
+    if (!valid(options))
+        return -EINVAL;
+    if (UNLIKELY(group_shuts_down(group)))
+        return THRUM_ESHUTDOWN;
+    task = thrum_slab_get(SLAB_TASK);
+    if (UNLIKELY(!task))
+        return -ENOMEM;
+    prepare(task, group, fn, arg, site);
+    if (out)
+        prepare_handle(task);
+    if (options && options->name)
+        set_name(task, options->name);
+    group->own++;
+    POINT("task.spawn");
+    err = push(group, task, false);
+    if (!err && out)
+        *out = task;
+    return err;
 }
 
+int thrum_group_spawn_copy_at(thrum_group *group, thrum_fn fn, const void *arg, size_t size,
+                              const thrum_task_options *options, thrum_task **out,
+                              const struct thrum_site *site)
+{
+    struct spawn spawn = {.fn = fn,
+                          .arg = pointer_of(word_of(arg)),
+                          .options = options,
+                          .site = site,
+                          .size = size};
+
+    return thrum_task_spawn(group, &spawn, out);
+}
+
+int thrum_group_daemon_at(thrum_group *group, thrum_fn fn, void *arg,
+                          const thrum_task_options *options, thrum_task **out,
+                          const struct thrum_site *site)
+{
+    struct spawn spawn = {.fn = fn, .arg = arg, .options = options, .site = site, .daemon = true};
+
+    thrum_group_check_spawn(group);
+    if (!group_is_counted(group) || !(group->policy & THRUM_DAEMONS))
+        return THRUM_ESTATE;
+    return thrum_task_spawn(group, &spawn, out);
+}
+
+/* ---- its life -------------------------------------------------------------------------------- */
+
+struct thrum_scope *thrum_task_start(struct thrum_task *task)
+{
+    struct thrum_lane *lane = thrum_lane_self();
+    struct strand *strand = strand_of(lane->fiber);
+
+    if (!task_handled(task))
+        return lane->scope;
+    task->scope.owner = word_of(&task->child);
+    task->scope.outer = word_of(lane->scope);
+    task->scope.fiber = lane->fiber;
+    lane->scope = &task->scope;
+    task->strand = word_of(strand);
+    task->life = load_relaxed(&strand->life); /* relaxed: ours */
+    task->depth = thrum_scope_depth(&task->scope);
+    store_release(&task->state, TASK_RUNNING); /* EDGE task.running */
+    return &task->scope;
+}
+
+/* Nobody has a handle any more. */
 static void task_free(struct thrum_task *task)
 {
-    struct worker *worker = thrum_worker_self();
-
-    if (worker && worker->tasks.store == task->store) {
-        thrum_pool_put(&worker->tasks, &task->item);
-    } else {
-        struct pool_cache cache = {.store = task->store};
-
-        thrum_pool_put(&cache, &task->item);
-        thrum_pool_flush(&cache);
-    }
+    thrum_error_free(task->error);
+    thrum_reason_free(&task->scope);
+    thrum_slab_put_to(task->slabs, SLAB_TASK, task);
 }
 
-void thrum_task_end(struct thrum_task *task, int status)
+bool thrum_task_close_requests(struct thrum_task *task)
 {
-    task->status = status;
+    uint64_t requests;
+
+    if (load_acquire(&task->references) == 1) /* EDGE task.reference: nobody else can cancel */
+        requests = load_relaxed(&task->requests); /* relaxed: likewise */
+    else
+        requests = add_acq_rel(&task->requests, CLOSED); /* EDGE cancel.mark */
+    return requests >> 32 != load_relaxed(&task->scope.seen); /* relaxed: only the task wrote it */
+}
+
+void thrum_task_end(struct thrum_task *task, struct ending ending, struct thrum_error *error)
+{
+    struct woken woken = {NULL, NULL, 0};
+    bool done;
+
+    if (UNLIKELY(is_loaded(task)))
+        unload(task);
+    if (!task_handled(task)) {
+        thrum_slab_put(SLAB_TASK, task);
+        return;
+    }
+    task->status = ending.status;
+    task->cancelled = ending.cancelled;
+    task->error = error;
     if (load_acquire(&task->references) == 1) { /* EDGE task.reference: nobody else can look */
         task_free(task);
         return;
     }
-    store_release(&task->ended, 1); /* EDGE task.ended */
+    if (UNLIKELY(task->starting != NULL))
+        thrum_start_failed(task, ending, thrum_error_ref(error));
+    POINT("task.end");
+    waiters_lock(&task->waiters);
+    store_release(&task->state, TASK_ENDED); /* EDGE task.ended */
+    while (thrum_waiters_claim(&task->waiters, &woken))
+        continue;
+    done = task->done_first != NULL;
+    waiters_unlock(&task->waiters);
+    thrum_woken_ready(&woken);
+    if (UNLIKELY(done))
+        thrum_task_call_done(task);
     thrum_task_unref(task);
 }
+
+void thrum_task_tell(const struct thrum_task *task, bool named, char *text, size_t size)
+{
+    uint64_t words[sizeof task->text / sizeof task->text[0]] = {0};
+
+    for (size_t i = 0; named && i < sizeof words / sizeof words[0]; i++)
+        words[i] = load_relaxed(&task->text[i]); /* relaxed: another's name would do no harm */
+    snprintf(text, size, "task %s%s%p", (const char *)words, words[0] ? " " : "",
+             (const void *)task);
+}
+
+/* ---- handles --------------------------------------------------------------------------------- */
 
 thrum_task *thrum_task_ref(thrum_task *task)
 {
@@ -138,7 +309,7 @@ void thrum_task_unref(thrum_task *task)
 
 bool thrum_task_ended(const thrum_task *task, int *status)
 {
-    if (!load_acquire(&task->ended)) /* EDGE task.ended */
+    if (load_acquire(&task->state) != TASK_ENDED) /* EDGE task.ended */
         return false;
     if (status)
         *status = task->status;
@@ -148,4 +319,196 @@ bool thrum_task_ended(const thrum_task *task, int *status)
 const char *thrum_task_name(const thrum_task *task)
 {
     return task->name;
+}
+
+static void spread(const struct thrum_task *task)
+{
+    struct cancel_target target = {.strand = pointer_of(task->strand),
+                                   .life = task->life,
+                                   .depth = task->depth,
+                                   .word = &task->state,
+                                   .value = TASK_RUNNING};
+
+    thrum_cancel_spread(&target);
+}
+
+bool thrum_task_cancel_at(thrum_task *task, int code, const char *text, const char *file, int line)
+{
+    struct scheduler *scheduler =
+        &container_of(task->slabs, struct thrum_runtime, slabs)->scheduler;
+    uint64_t seen = load_relaxed(&task->requests); /* relaxed: a guess */
+
+    if (!(seen & CLOSED))
+        thrum_cancel_explain(&task->scope, code, text, file, line);
+    POINT("cancel.mark");
+    do {
+        if (seen & CLOSED)
+            return false;
+    } while (!cas_acq_rel(&task->requests, &seen, seen + ONE_REQUEST)); /* EDGE cancel.mark */
+    if (load_acquire(&task->state) == TASK_PENDING) { /* EDGE task.running */
+        thrum_alert(scheduler);
+        POINT("cancel.pending");
+    }
+    /* If it has started meanwhile, it may sleep since before the alert. */
+    if (load_acquire(&task->state) == TASK_RUNNING) /* EDGE task.running */
+        spread(task);
+    return true;
+}
+
+struct thrum_task *thrum_task_self(void)
+{
+    struct thrum_child *child = (struct thrum_child *)(uintptr_t)thrum_lane_self()->current;
+
+    return kind_of(child) == KIND_TASK ? container_of(child, struct thrum_task, child) : NULL;
+}
+
+static void check_inside(const char *call)
+{
+    if (!thrum_worker_self())
+        thrum_panic("%s was called outside a task", call);
+}
+
+int thrum_cancelling(void)
+{
+    const struct thrum_task *task;
+
+    check_inside("thrum_cancelling");
+    task = thrum_task_self();
+    return task ? (int)(load_relaxed(&task->requests) & COUNT) : 0; /* relaxed: a counter */
+}
+
+int thrum_uncancel(void)
+{
+    struct thrum_task *task;
+    uint64_t seen;
+
+    check_inside("thrum_uncancel");
+    task = thrum_task_self();
+    seen = task ? load_relaxed(&task->requests) : 0; /* relaxed: only we take any back */
+    if ((seen & COUNT) == 0)
+        return 0;
+    seen = add_acq_rel(&task->requests, (uint64_t)-1) - 1; /* EDGE cancel.mark */
+    if ((seen & COUNT) == 0)
+        thrum_scope_forget(&task->scope, (uint32_t)(seen >> 32));
+    return (int)(seen & COUNT);
+}
+
+/* ---- joining --------------------------------------------------------------------------------- */
+
+static bool ended(struct waiters *list, struct waiter *self)
+{
+    (void)self;
+    return thrum_task_ended(container_of(list, struct thrum_task, waiters), NULL);
+}
+
+static void tell(const void *object, bool still, char *text, size_t size)
+{
+    const struct waiters *list = object;
+
+    (void)still; /* tasks are type-stable */
+    snprintf(text, size, "the end of ");
+    thrum_task_tell(container_of(list, const struct thrum_task, waiters), true,
+                    text + strlen(text), size - strlen(text));
+}
+
+static const struct waiters_kind joiners = {.again = ended, .wait = {"task", tell}};
+
+/* Until it has ended. 0, THRUM_ECANCELED, -ENOMEM. */
+static int wait_for_end(void *arg)
+{
+    struct thrum_task *task = arg;
+    struct waiter self;
+    int status;
+
+    if (thrum_task_ended(task, NULL))
+        return 0;
+    status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    waiters_lock(&task->waiters);
+    if (thrum_task_ended(task, NULL)) {
+        waiters_unlock(&task->waiters);
+        return 0;
+    }
+    thrum_waiters_link(&task->waiters, &self);
+    waiters_unlock(&task->waiters);
+    return thrum_waiter_sleep(&task->waiters, &self, &joiners);
+}
+
+/* Whoever is in our chain waits for us. */
+bool thrum_task_needs_me(const thrum_task *task)
+{
+    const struct thrum_scope *scope = thrum_lane_self()->scope;
+
+    while (scope && scope != &task->scope)
+        scope = scope_outer(scope);
+    return scope != NULL;
+}
+
+static int check_join(const struct thrum_task *task, const char *call)
+{
+    check_inside(call);
+    if (task->slabs != &runtime_of(thrum_worker_self()->scheduler)->slabs)
+        return THRUM_EFOREIGN;
+    return thrum_task_needs_me(task) ? -EDEADLK : 0;
+}
+
+static void give_outcome(const struct thrum_task *task, thrum_outcome *outcome)
+{
+    *outcome = (thrum_outcome){.kind = task->cancelled    ? THRUM_CANCELLED
+                                       : task->status < 0 ? THRUM_FAILED
+                                                          : THRUM_OK,
+                               .status = task->status,
+                               .error = task->error ? thrum_error_ref(task->error) : NULL};
+}
+
+bool thrum_task_outcome(const thrum_task *task, thrum_outcome *outcome)
+{
+    if (!thrum_task_ended(task, NULL))
+        return false;
+    if (outcome)
+        give_outcome(task, outcome);
+    return true;
+}
+
+int thrum_task_wait(struct thrum_task *task, int (*wait)(void *arg), void *arg)
+{
+    thrum_shield shield = {.unused = 0};
+    int cancelled = 0;
+    int status;
+
+    while ((status = wait(arg)) == THRUM_ECANCELED) {
+        thrum_reason reason = {.code = THRUM_ECANCELED};
+
+        cancelled = status;
+        (void)thrum_cancel_reason(&reason);
+        thrum_task_cancel_at(task, reason.code, reason.text, reason.file, reason.line);
+        if (thrum_scope_level() && !shield.scope.owner)
+            thrum_shield_begin(&shield); /* or we would be told at once, again and again */
+    }
+    if (shield.scope.owner)
+        cancelled = thrum_shield_end(&shield) ? THRUM_ECANCELED : cancelled;
+    return status ? status : cancelled;
+}
+
+int thrum_task_join(thrum_task *task, thrum_outcome *outcome)
+{
+    int status = check_join(task, "thrum_task_join");
+
+    if (!status)
+        status = thrum_task_wait(task, wait_for_end, task);
+    if (status == 0 || status == THRUM_ECANCELED)
+        (void)thrum_task_outcome(task, outcome);
+    return status;
+}
+
+int thrum_shield_join(thrum_task *task, thrum_outcome *outcome)
+{
+    int status = check_join(task, "thrum_shield_join");
+
+    if (!status)
+        status = wait_for_end(task);
+    if (!status)
+        (void)thrum_task_outcome(task, outcome);
+    return status;
 }

@@ -1,66 +1,181 @@
 /*
  * wait.c - one word of state decides who ended a sleep.
  *
- *   OPEN ---commit---> ASLEEP ---fire---> result
- *     \--------------fire----------------/
+ *   OPEN <--commit--> ASLEEP ---fire---> an end
+ *     \--------------fire---------------/
  *
- * Whoever moves `state` to a result (<= 0) has ended it; the others get false.
+ * Whoever moves the word to an end has ended the sleep; the others get false.
  * A fire that comes before the fiber has left its stack leaves the waking to
- * commit.
+ * commit. The upper part of the word is the key, which counts the fiber's
+ * sleeps: it never comes back, so that a fire that is late misses.
+ *
+ * A sleep that cancels may end looks once more for them after it has become
+ * visible: either who cancels sees the sleep, or the sleep sees the alert. For
+ * that look commit takes the sleep back, so that the fiber cannot wake
+ * meanwhile and leave the scopes that are looked at.
  *
  * Edges
- *   wait.saved   commit -> fire    the fiber's registers are in memory
- *   wait.ended   fire -> sleep     what the waker wrote before firing
+ *   wait.saved    commit -> fire    the fiber's registers are in memory
+ *   wait.ended    fire -> sleep     what the waker wrote before firing
+ *   cancel.seen   commit <-> alert  one sees the other
  */
 #include "runtime/task/wait.h"
 
 #include "runtime/base/point.h"
+#include "runtime/task/scope.h"
 
-enum wait_state { WAIT_OPEN = 1, WAIT_ASLEEP = 2 };
+enum wait_state {
+    WAIT_OPEN = 1,
+    WAIT_ASLEEP = 2,
+    /* enum wait_end */
+    WAIT_STATE = 7,
+    WAIT_DEAF = 8, /* flag: no cancel ends it */
+    WAIT_KEY_ONE = 16
+};
 
-void thrum_wait_begin(struct wait *wait)
+static uint64_t key_next(const struct strand *strand)
 {
-    wait->fiber = thrum_fiber_self();
-    store_relaxed(&wait->state, WAIT_OPEN); /* relaxed: nobody knows it yet */
+    uint64_t word = load_relaxed(&strand->word); /* relaxed: its key is ours to change */
+
+    return (word & ~(uint64_t)(WAIT_KEY_ONE - 1)) + WAIT_KEY_ONE;
+}
+
+static void check_may_wait(void)
+{
+    if (UNLIKELY(!thrum_lane_self()->current))
+        thrum_panic("a function that thrum_task_on_end was given has tried to wait; it runs in "
+                    "no task, and may only call what any thread may call");
+}
+
+static void begin(struct wait *wait, uint64_t flags)
+{
+    struct strand *strand = strand_of(thrum_lane_self()->fiber);
+
+    wait->strand = strand;
+    wait->key = key_next(strand) | flags;
+    strand->returns = 0;
+    store_relaxed(&strand->what, 0); /* relaxed: nothing goes with it */
+    /* MUTANT-OK release: who sees an older look or life than this sleep's wakes it for nothing */
+    store_release(&strand->word, wait->key | WAIT_OPEN); /* EDGE wait.saved: what lives on looks */
+}
+
+int thrum_wait_begin(struct wait *wait)
+{
+    struct strand *strand = strand_of(thrum_lane_self()->fiber);
+
+    check_may_wait();
+    if (UNLIKELY(!load_relaxed(&strand->slot))) { /* relaxed: a hint, looked at again */
+        int err = thrum_strand_enter(strand);
+
+        if (err)
+            return err;
+    }
+    begin(wait, 0);
+    return 0;
+}
+
+void thrum_wait_begin_deaf(struct wait *wait)
+{
+    check_may_wait();
+    begin(wait, WAIT_DEAF);
+}
+
+static bool move(struct wait *wait, uint64_t from, uint64_t to)
+{
+    uint64_t seen = wait->key | from;
+
+    return cas_seq(&wait->strand->word, &seen, wait->key | to); /* EDGE wait.saved, wait.ended,
+                                                                   cancel.seen */
 }
 
 static void commit(void *arg, struct fiber *left)
 {
-    struct wait *wait = arg;
-    uint32_t seen = WAIT_OPEN;
+    struct wait wait = *(const struct wait *)arg; /* gone once the fiber is awake */
+    struct strand *strand = wait.strand;
+    const uint64_t *alert = &left->home->alert;
 
-    POINT("wait.commit");
-    /* MUTANT-OK acquire: the sleeper's last load acquires it again */
-    if (!cas_acq_rel(&wait->state, &seen, WAIT_ASLEEP)) /* EDGE wait.saved, wait.ended */
-        thrum_ready(left);
+    for (;;) {
+        uint64_t looked = load_relaxed(&strand->looked); /* relaxed: ours while it is OPEN */
+
+        POINT("wait.commit");
+        if (!move(&wait, WAIT_OPEN, WAIT_ASLEEP))
+            break;
+        if (wait.key & WAIT_DEAF || LIKELY(load_relaxed(alert) == looked))
+            return; /* relaxed: the move is a full fence; EDGE cancel.seen */
+        POINT("wait.unsleep");
+        if (!move(&wait, WAIT_ASLEEP, WAIT_OPEN))
+            return; /* woken */
+        if (thrum_scope_look_for(left)) {
+            move(&wait, WAIT_OPEN, WAIT_CANCELLED);
+            break;
+        }
+    }
+    thrum_ready(left);
 }
 
-int thrum_wait_sleep(struct wait *wait)
+enum wait_end thrum_wait_sleep(struct wait *wait)
 {
-    uint32_t state = load_acquire(&wait->state); /* EDGE wait.ended */
+    const uint64_t *word = &wait->strand->word;
+    uint64_t state = load_acquire(word) & WAIT_STATE; /* EDGE wait.ended */
 
     if (state == WAIT_OPEN) {
         thrum_suspend(commit, wait);
         /* MUTANT-OK acquire: commit or the door of thrum_ready has acquired it */
-        state = load_acquire(&wait->state); /* EDGE wait.ended */
+        state = load_acquire(word) & WAIT_STATE; /* EDGE wait.ended */
     }
-    return (int)state;
+    return (enum wait_end)state;
 }
 
-bool thrum_wait_fire(struct wait *wait, int result)
+bool thrum_wait_claim(const struct wait *wait, enum wait_end end, struct fiber **asleep)
 {
-    struct fiber *fiber = wait->fiber;         /* *wait may be gone once we win */
-    uint32_t seen = load_relaxed(&wait->state); /* relaxed: a guess */
+    struct strand *strand = wait->strand; /* *wait may be gone once we win */
+    uint64_t key = wait->key;
+    uint64_t seen = load_relaxed(&strand->word); /* relaxed: a guess */
 
-    ASSERT(result <= 0);
     do {
-        if ((int)seen <= 0)
+        uint64_t state = seen & WAIT_STATE;
+
+        if ((seen & ~(uint64_t)WAIT_STATE) != key || (state != WAIT_OPEN && state != WAIT_ASLEEP))
             return false;
         POINT("wait.fire");
-    } while (!cas_acq_rel(&wait->state, &seen, (uint32_t)result)); /* EDGE wait.saved, wait.ended */
-
-    POINT("wait.fired");
-    if (seen == WAIT_ASLEEP)
-        thrum_ready(fiber);
+    } while (!cas_acq_rel(&strand->word, &seen, key | end)); /* EDGE wait.saved, wait.ended */
+    *asleep = (seen & WAIT_STATE) == WAIT_ASLEEP ? fiber_of(strand) : NULL;
     return true;
+}
+
+bool thrum_wait_fire(const struct wait *wait, enum wait_end end)
+{
+    struct fiber *asleep;
+
+    if (!thrum_wait_claim(wait, end, &asleep))
+        return false;
+    POINT("wait.fired");
+    if (asleep)
+        thrum_ready(asleep);
+    return true;
+}
+
+bool thrum_wait_of(struct strand *strand, struct wait *wait)
+{
+    /* MUTANT-OK acquire: who sees an older look or life than the sleep's wakes it for nothing */
+    uint64_t word = load_acquire(&strand->word); /* EDGE wait.saved */
+    uint64_t state = word & WAIT_STATE;
+
+    wait->strand = strand;
+    wait->key = word & ~(uint64_t)WAIT_STATE;
+    return (state == WAIT_OPEN || state == WAIT_ASLEEP) && !(word & WAIT_DEAF);
+}
+
+bool thrum_wait_asleep(const struct strand *strand)
+{
+    return (load_acquire(&strand->word) & WAIT_STATE) == WAIT_ASLEEP; /* EDGE wait.saved */
+}
+
+bool thrum_wait_pending(const struct wait *wait)
+{
+    uint64_t word = load_relaxed(&wait->strand->word); /* relaxed: a guess */
+    uint64_t state = word & WAIT_STATE;
+
+    return (word & ~(uint64_t)WAIT_STATE) == wait->key &&
+           (state == WAIT_OPEN || state == WAIT_ASLEEP);
 }

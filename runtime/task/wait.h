@@ -2,32 +2,67 @@
  * wait.h - one sleep of one task, and the race to end it.
  *
  *     struct wait wait;
+ *     int err = thrum_wait_begin(&wait);
  *
- *     wait_begin(&wait);
+ *     if (err)
+ *         return err;
  *     make it known to whoever may fire it;
- *     result = wait_sleep(&wait);
+ *     end = thrum_wait_sleep(&wait);
+ *
+ * A fiber has one wait at a time; its word is the strand's, so that it can be
+ * looked at after the sleeper has gone. The key says which of the fiber's
+ * sleeps is meant.
  *
  *   class   lock-free
  */
 #ifndef THRUM_TASK_WAIT_H
 #define THRUM_TASK_WAIT_H
 
-#include "runtime/sched/worker.h"
+#include "runtime/task/strand.h"
 
-struct wait {
-    uint32_t state;      /* atomic: enum wait_state, or a result as int */
-    struct fiber *fiber; /* constant */
+/* Who ended a sleep. */
+enum wait_end {
+    WAIT_WOKEN = 3,     /* what was waited for */
+    WAIT_CANCELLED = 4, /* a cancel, or what looked like one: see thrum_cancel_deliver */
+    WAIT_TIMED = 5      /* the time was up */
 };
 
-void thrum_wait_begin(struct wait *wait);
-
-/* Sleep until somebody fires; the result. */
-int thrum_wait_sleep(struct wait *wait);
+struct wait {
+    struct strand *strand;
+    uint64_t key;
+};
 
 /*
- * Any thread. End the sleep with a result <= 0. False: somebody else has.
- * When it is true the sleeper may run already, and *wait be gone.
+ * Begin a sleep that cancels can end. The caller has looked for cancels since
+ * it last woke (thrum_cancel_check). 0, or -ENOMEM.
  */
-bool thrum_wait_fire(struct wait *wait, int result);
+int thrum_wait_begin(struct wait *wait);
+
+/* One that they cannot. */
+void thrum_wait_begin_deaf(struct wait *wait);
+
+/* Sleep until somebody fires. */
+enum wait_end thrum_wait_sleep(struct wait *wait);
+
+/*
+ * Any thread. End the sleep. False: somebody else has, or it is long over.
+ * When it is true the sleeper may run already.
+ */
+bool thrum_wait_fire(const struct wait *wait, enum wait_end end);
+
+/*
+ * The same in two steps, for who must not wake anybody under a lock: claim,
+ * and afterwards, if *asleep, thrum_ready(*asleep).
+ */
+bool thrum_wait_claim(const struct wait *wait, enum wait_end end, struct fiber **asleep);
+
+/* Any thread. Does the strand sleep, or is it about to, so that a cancel may end it? Which sleep? */
+bool thrum_wait_of(struct strand *strand, struct wait *wait);
+
+/* Any thread. Does the strand sleep, and has left its stack? */
+bool thrum_wait_asleep(const struct strand *strand);
+
+/* Any thread. Has this sleep not ended? A guess. */
+bool thrum_wait_pending(const struct wait *wait);
 
 #endif

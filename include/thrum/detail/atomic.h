@@ -80,6 +80,7 @@ typedef struct thrum_pair {
     THRUM_ATOMIC_CAS(bits, acquire, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)                   \
     THRUM_ATOMIC_CAS(bits, release, __ATOMIC_RELEASE, __ATOMIC_RELAXED)                   \
     THRUM_ATOMIC_CAS(bits, acq_rel, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)                   \
+    THRUM_ATOMIC_CAS(bits, seq, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)                       \
     THRUM_ATOMIC_RMW(bits, exchange, __atomic_exchange_n)                                 \
     THRUM_ATOMIC_RMW(bits, add, __atomic_fetch_add)
 
@@ -189,6 +190,7 @@ static inline void thrum_fence_seq(void)
     THRUM_ATOMIC_CAS(bits, acquire, (void)0, ck_pr_fence_acquire())                       \
     THRUM_ATOMIC_CAS(bits, release, ck_pr_fence_release(), (void)0)                       \
     THRUM_ATOMIC_CAS(bits, acq_rel, ck_pr_fence_release(), ck_pr_fence_acquire())         \
+    THRUM_ATOMIC_CAS(bits, seq, THRUM_ATOMIC_FULL(), THRUM_ATOMIC_FULL())                 \
     THRUM_ATOMIC_RMW(bits, exchange, fas)                                                 \
     THRUM_ATOMIC_RMW(bits, add, faa)
 

@@ -19,7 +19,24 @@
 
 THRUM_BEGIN_DECLS
 
-struct thrum_group;
+struct thrum_reason;
+
+/*
+ * A span of a task's execution that can be cancelled: the head of groups,
+ * timeouts, shields (scope.h) and of what a task keeps about itself. Scopes
+ * form a chain from the innermost of the running task out to the runtime's.
+ */
+struct thrum_scope {
+    uint64_t owner;            /* atomic: identity of the task that opened it; 0: closed. For the
+                                  lowest bit see runtime/task/group.c */
+    uint64_t outer;            /* atomic: struct thrum_scope *, what was innermost before */
+    void *fiber;               /* constant: where that task runs; struct fiber */
+    uint32_t cancels;          /* atomic: how many times it was cancelled */
+    uint32_t flags;            /* atomic, owner: enum scope_flags in runtime/task/scope.h */
+    uint64_t reason;           /* atomic: thrum_reason *, of the first cancel */
+    uint64_t seen;             /* atomic, owner: see runtime/task/scope.c */
+    uint64_t base;             /* constant: see there */
+};
 
 /*
  * current and scope do not stand side by side: compilers would copy both with
@@ -34,7 +51,8 @@ struct thrum_lane {
     uint64_t mask;             /* owner */
     const void *current;       /* owner: identity of the running task */
     uintptr_t stack_limit;     /* owner: no inline start with the stack below this */
-    struct thrum_group *scope; /* owner: innermost open group of the running task */
+    struct thrum_scope *scope; /* owner: innermost open scope of the running task */
+    void *fiber;               /* owner: struct fiber of the running task */
 } __attribute__((aligned(64)));
 
 /*
@@ -89,6 +107,22 @@ static inline uintptr_t thrum_stack_pointer(void)
     here = (uintptr_t)__builtin_frame_address(0);
 #endif
     return here;
+}
+
+/*
+ * Is too little stack left for an inline start, or is the owner to look before
+ * one? (Written out, the compare takes an instruction less.)
+ */
+static inline bool thrum_lane_is_short(const struct thrum_lane *lane)
+{
+#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
+    bool is;
+
+    __asm__ __volatile__("cmpq %%rsp, %1" : "=@ccae"(is) : "m"(lane->stack_limit));
+    return is;
+#else
+    return thrum_stack_pointer() <= lane->stack_limit;
+#endif
 }
 
 /*

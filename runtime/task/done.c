@@ -1,0 +1,127 @@
+/*
+ * done.c - functions that are called when a task has ended.
+ *
+ * They stand in a list of the task, in the order in which they came, under the
+ * lock of those who wait for it. Who ends the task takes one after the other
+ * out of it and calls each without the lock. Once it has been taken out its
+ * memory is the caller's again, but for one thing: who takes back a function
+ * that is being called waits until it has returned. `called` says which it is,
+ * and `calling` is what he sleeps on; both are the task's own.
+ */
+#include "runtime/plat/futex.h"
+#include "runtime/task/task.h"
+
+#include <limits.h>
+
+static void link_last(struct thrum_task *task, thrum_done *done)
+{
+    done->prev = task->done_last;
+    done->next = NULL;
+    if (task->done_last)
+        task->done_last->next = done;
+    else
+        task->done_first = done;
+    task->done_last = done;
+    done->linked = true;
+}
+
+static void unlink(struct thrum_task *task, thrum_done *done)
+{
+    if (done->prev)
+        done->prev->next = done->next;
+    else
+        task->done_first = done->next;
+    if (done->next)
+        done->next->prev = done->prev;
+    else
+        task->done_last = done->prev;
+    done->linked = false;
+}
+
+/* Outside of any task, so that whatever would suspend stops the process (thrum_wait_begin). */
+static void call(struct thrum_task *task, thrum_done_fn fn, void *arg)
+{
+    struct thrum_lane *lane = thrum_lane_self();
+    const void *current = lane->current;
+
+    if (!thrum_worker_self()) {
+        fn(task, arg);
+        return;
+    }
+    lane->current = NULL;
+    fn(task, arg);
+    lane->current = current;
+}
+
+/* The next to be called: a copy, for its memory is the caller's again. False: that was all. */
+static bool take(struct thrum_task *task, thrum_done *copy)
+{
+    thrum_done *done;
+    bool awaited;
+
+    waiters_lock(&task->waiters);
+    done = task->done_first;
+    if (done) {
+        unlink(task, done);
+        *copy = *done;
+    }
+    task->called = done;
+    task->caller = thrum_lane_self();
+    store_relaxed(&task->calling, load_relaxed(&task->calling) + 1); /* relaxed: the lock */
+    awaited = task->awaited;
+    task->awaited = false;
+    waiters_unlock(&task->waiters);
+    if (awaited)
+        thrum_futex_wake(&task->calling, INT_MAX);
+    return done != NULL;
+}
+
+void thrum_task_call_done(struct thrum_task *task)
+{
+    thrum_done done;
+
+    while (take(task, &done)) {
+        call(task, done.fn, done.arg);
+        thrum_task_unref(task); /* the function's reference; the caller has one too */
+    }
+}
+
+void thrum_task_on_end(thrum_task *task, thrum_done *done, thrum_done_fn fn, void *arg)
+{
+    bool ended;
+
+    done->fn = fn;
+    done->arg = arg;
+    done->linked = false;
+    waiters_lock(&task->waiters);
+    ended = thrum_task_ended(task, NULL);
+    if (!ended) {
+        link_last(task, done);
+        thrum_task_ref(task);
+    }
+    waiters_unlock(&task->waiters);
+    if (ended)
+        call(task, fn, arg);
+}
+
+bool thrum_task_off_end(thrum_task *task, thrum_done *done)
+{
+    bool linked;
+
+    waiters_lock(&task->waiters);
+    while (task->called == done && task->caller != thrum_lane_self()) {
+        uint32_t calling = load_relaxed(&task->calling); /* relaxed: the lock */
+
+        task->awaited = true;
+        waiters_unlock(&task->waiters);
+        thrum_futex_wait(&task->calling, calling, -1);
+        waiters_lock(&task->waiters);
+    }
+    linked = done->linked;
+    if (linked)
+        unlink(task, done);
+    waiters_unlock(&task->waiters);
+    if (linked)
+        thrum_task_unref(task);
+    return linked;
+}

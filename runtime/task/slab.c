@@ -1,0 +1,113 @@
+/*
+ * slab.c - chunks of objects, over the workers' caches.
+ *
+ * Edges
+ *   slab.chunk   carve -> thrum_slabs_free   the chunk's link
+ */
+#include "runtime/task/slab.h"
+
+#include "runtime/plat/memory.h"
+#include "runtime/task/task.h"
+#include "runtime/task/timeout.h"
+
+#define CHUNK_OBJECTS 64
+
+struct chunk {
+    uint64_t older; /* struct chunk * */
+} __attribute__((aligned(CACHE_LINE)));
+
+static const struct {
+    size_t bytes;
+    size_t item; /* where the pool_item is */
+} kinds[SLAB_KINDS] = {
+    [SLAB_TASK] = {sizeof(struct thrum_task), offsetof(struct thrum_task, item)},
+    [SLAB_SEGMENT] = {sizeof(struct roster_segment), offsetof(struct roster_segment, item)},
+    [SLAB_RECORD] = {sizeof(struct record), offsetof(struct record, item)},
+    [SLAB_DEADLINE] = {sizeof(struct deadline), offsetof(struct deadline, item)},
+    [SLAB_TIER] = {sizeof(struct tier), offsetof(struct tier, item)},
+};
+
+static struct pool_item *item_of(enum slab_kind kind, void *object)
+{
+    return (struct pool_item *)(void *)((char *)object + kinds[kind].item);
+}
+
+static void *object_of(enum slab_kind kind, struct pool_item *item)
+{
+    return (char *)item - kinds[kind].item;
+}
+
+static struct slabs *slabs_of(struct worker *worker)
+{
+    return &container_of(worker->scheduler, struct thrum_runtime, scheduler)->slabs;
+}
+
+static struct pool_cache *cache_of(struct worker *worker, enum slab_kind kind)
+{
+    struct pool_cache *cache = &worker->above[kind];
+
+    if (UNLIKELY(!cache->store))
+        cache->store = &slabs_of(worker)->stores[kind];
+    return cache;
+}
+
+/* Fill the cache from a new chunk. */
+static bool carve(struct slabs *slabs, struct pool_cache *cache, enum slab_kind kind)
+{
+    size_t bytes = (kinds[kind].bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+    struct chunk *chunk = thrum_memory_get(sizeof *chunk + CHUNK_OBJECTS * bytes, CACHE_LINE);
+
+    if (!chunk)
+        return false;
+    chunk->older = load_relaxed(&slabs->chunks); /* relaxed: a guess */
+    while (!cas_acq_rel(&slabs->chunks, &chunk->older, word_of(chunk))) /* EDGE slab.chunk */
+        continue;
+    for (unsigned i = 0; i < CHUNK_OBJECTS; i++)
+        thrum_pool_put(cache, item_of(kind, (char *)(chunk + 1) + i * bytes));
+    return true;
+}
+
+void *thrum_slab_get(enum slab_kind kind)
+{
+    struct worker *worker = worker_here();
+    struct pool_cache *cache = cache_of(worker, kind);
+    struct pool_item *item = thrum_pool_get(cache);
+
+    if (UNLIKELY(!item)) {
+        if (!carve(slabs_of(worker), cache, kind))
+            return NULL;
+        item = thrum_pool_get(cache);
+    }
+    return object_of(kind, item);
+}
+
+void thrum_slab_put(enum slab_kind kind, void *object)
+{
+    thrum_pool_put(cache_of(worker_here(), kind), item_of(kind, object));
+}
+
+void thrum_slab_put_to(struct slabs *slabs, enum slab_kind kind, void *object)
+{
+    struct worker *worker = thrum_worker_self();
+    struct pool_cache cache = {.store = &slabs->stores[kind]};
+
+    if (worker && slabs_of(worker) == slabs) {
+        thrum_slab_put(kind, object);
+        return;
+    }
+    thrum_pool_put(&cache, item_of(kind, object));
+    thrum_pool_flush(&cache);
+}
+
+void thrum_slabs_free(struct slabs *slabs)
+{
+    struct chunk *chunk = pointer_of(load_acquire(&slabs->chunks)); /* EDGE slab.chunk */
+
+    while (chunk) {
+        struct chunk *older = pointer_of(chunk->older);
+
+        thrum_memory_put(chunk);
+        chunk = older;
+    }
+    store_relaxed(&slabs->chunks, 0); /* relaxed: alone now */
+}

@@ -1,0 +1,153 @@
+/* waiters.c - linking, claiming and sleeping: see waiters.h. */
+#include "runtime/task/waiters.h"
+
+#include "runtime/base/point.h"
+#include "runtime/task/scope.h"
+
+static void unlink(struct waiters *list, struct waiter *self)
+{
+    if (self->prev)
+        self->prev->next = self->next;
+    else
+        list->first = self->next;
+    if (self->next)
+        self->next->prev = self->prev;
+    else
+        list->last = self->prev;
+    self->linked = false;
+}
+
+void thrum_waiters_link(struct waiters *list, struct waiter *self)
+{
+    self->next = NULL;
+    self->prev = list->last;
+    self->linked = true;
+    if (list->last)
+        list->last->next = self;
+    else
+        list->first = self;
+    list->last = self;
+}
+
+/* Back to the head of the queue: it had come to its turn when it looked asleep no more. */
+static void link_first(struct waiters *list, struct waiter *self)
+{
+    self->prev = NULL;
+    self->next = list->first;
+    self->linked = true;
+    if (list->first)
+        list->first->prev = self;
+    else
+        list->last = self;
+    list->first = self;
+}
+
+bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken)
+{
+    struct waiter *first = list->first;
+    struct fiber *asleep;
+
+    unlink(list, first);
+    POINT("waiters.claim");
+    if (!thrum_wait_claim(&first->wait, WAIT_WOKEN, &asleep))
+        return false; /* cancelled; it will find that it is not linked */
+    woken->n++;
+    if (!asleep)
+        return true; /* it goes on by itself */
+    asleep->item.next = NULL;
+    if (woken->last)
+        woken->last->next = &asleep->item;
+    else
+        woken->first = &asleep->item;
+    woken->last = &asleep->item;
+    return true;
+}
+
+bool thrum_waiters_claim(struct waiters *list, struct woken *woken)
+{
+    while (list->first)
+        if (thrum_waiters_claim_first(list, woken))
+            return true;
+    return false;
+}
+
+void thrum_woken_ready(const struct woken *woken)
+{
+    struct pool_item *item = woken->first;
+
+    while (item) {
+        struct pool_item *next = item->next;
+
+        POINT("waiters.ready");
+        thrum_ready(container_of(item, struct fiber, item));
+        item = next;
+    }
+}
+
+int thrum_waiter_begin(struct waiter *self)
+{
+    int status = thrum_cancel_check();
+
+    self->linked = false;
+    return status ? status : thrum_wait_begin(&self->wait);
+}
+
+/* It has gone without having been claimed. */
+static void leave(struct waiters *list, struct waiter *self, const struct waiters_kind *kind,
+                  struct woken *woken)
+{
+    if (self->linked)
+        unlink(list, self);
+    if (kind->left)
+        kind->left(list, self, woken);
+}
+
+/* The sleep was ended by a cancel that was not for it: once more, in its old place. */
+static bool sleep_again(uint32_t *lock, struct waiters *list, struct waiter *self,
+                        const struct waiters_kind *kind, int *status)
+{
+    struct woken woken = {NULL, NULL, 0};
+    struct wait wait;
+    bool asleep;
+
+    *status = thrum_wait_begin(&wait);
+    lock_enter(lock);
+    asleep = *status == 0 && !(kind->again && kind->again(list, self));
+    if (asleep) {
+        self->wait = wait;
+        if (!self->linked)
+            link_first(list, self);
+    } else {
+        leave(list, self, kind, &woken);
+    }
+    lock_leave(lock);
+    thrum_woken_ready(&woken);
+    return asleep;
+}
+
+int thrum_waiter_sleep_under(uint32_t *lock, struct waiters *list, struct waiter *self,
+                             const struct waiters_kind *kind)
+{
+    struct woken woken = {NULL, NULL, 0};
+    int status;
+
+    do {
+        thrum_strand_waits(self->wait.strand, &kind->wait, list);
+        if (thrum_wait_sleep(&self->wait) == WAIT_WOKEN)
+            return 0;
+        status = thrum_cancel_deliver();
+        if (status) {
+            lock_enter(lock);
+            leave(list, self, kind, &woken);
+            lock_leave(lock);
+            thrum_woken_ready(&woken);
+            return status;
+        }
+    } while (sleep_again(lock, list, self, kind, &status));
+    return status;
+}
+
+int thrum_waiter_sleep(struct waiters *list, struct waiter *self, const struct waiters_kind *kind)
+{
+    return thrum_waiter_sleep_under(&list->lock, list, self, kind);
+}

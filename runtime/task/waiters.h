@@ -1,0 +1,100 @@
+/*
+ * waiters.h - the tasks that wait for one object, in order of arrival.
+ *
+ *     struct waiter self;
+ *     int status = thrum_waiter_begin(&self);
+ *
+ *     if (status)
+ *         return status;
+ *     waiters_lock(list);
+ *     if (what is waited for is there)
+ *         take it, unlock, done;
+ *     waiters_link(list, &self);
+ *     waiters_unlock(list);
+ *     return thrum_waiter_sleep(list, &self, &kind);
+ *
+ * A sleep that a cancel has ended unlinks itself. Whoever wakes claims under
+ * the lock, which decides against the cancel, and makes ready after it; who
+ * cannot claim goes on to the next, so that nothing is lost.
+ *
+ *   class   one lock bit for each list; a thread stopped there delays only
+ *           users of that object
+ */
+#ifndef THRUM_TASK_WAITERS_H
+#define THRUM_TASK_WAITERS_H
+
+#include "runtime/task/lock.h"
+#include "runtime/task/wait.h"
+
+struct waiter {
+    struct wait wait;
+    struct waiter *next; /* lock */
+    struct waiter *prev; /* lock */
+    bool linked;         /* lock */
+    uint32_t stamp;      /* the object's */
+    void *item;          /* the object's */
+};
+
+/* Laid out as the public objects begin. */
+struct waiters {
+    struct waiter *first; /* lock */
+    struct waiter *last;  /* lock */
+    uint32_t lock;
+    uint32_t state; /* the object's */
+};
+
+/* Fibers that were claimed and are to be made ready after the lock: nobody else knows them. */
+struct woken {
+    struct pool_item *first;
+    struct pool_item *last;
+    unsigned n; /* claimed, those included that were not asleep yet */
+};
+
+static inline void waiters_lock(struct waiters *list)
+{
+    lock_enter(&list->lock);
+}
+
+static inline void waiters_unlock(struct waiters *list)
+{
+    lock_leave(&list->lock);
+}
+
+/* Lock held. Behind all others. */
+void thrum_waiters_link(struct waiters *list, struct waiter *self);
+
+/* What an object adds to the sleeps of its waiters. The functions may be NULL. Lock held: */
+struct waiters_kind {
+    /*
+     * After a wake-up that was for nobody, in which somebody may have passed the waiter over: does
+     * it have now what it waits for? If not, it sleeps on, before all others.
+     */
+    bool (*again)(struct waiters *list, struct waiter *self);
+    /* A waiter goes without having been claimed, and is not linked: does it leave room for others? */
+    void (*left)(struct waiters *list, struct waiter *self, struct woken *woken);
+    struct wait_kind wait; /* what its waiters wait for; the list is the object */
+};
+
+/*
+ * Lock held. Unlink the first waiter and claim it. False: it was cancelled. What it is to
+ * find, it must have been given before: it may run already.
+ */
+bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken);
+
+/* Lock held. Claim the one that came first and has not been cancelled. False: there is none. */
+bool thrum_waiters_claim(struct waiters *list, struct woken *woken);
+
+/* Lock free again. */
+void thrum_woken_ready(const struct woken *woken);
+
+/* The running task is going to wait. 0, THRUM_ECANCELED, -ENOMEM. */
+int thrum_waiter_begin(struct waiter *self);
+
+/* Sleep until somebody claims. `kind` may not be NULL. 0, THRUM_ECANCELED, -ENOMEM. */
+int thrum_waiter_sleep(struct waiters *list, struct waiter *self, const struct waiters_kind *kind);
+
+/* The same for one of several lists that share a lock. */
+int thrum_waiter_sleep_under(uint32_t *lock, struct waiters *list, struct waiter *self,
+                             const struct waiters_kind *kind);
+
+#endif
