@@ -1,23 +1,34 @@
 /*
  * event.c - a flag that tasks can wait for.
  *
- * Waits stand on their tasks' stacks, in a list in order of arrival. Set takes
- * the whole list under the lock and fires it afterwards; a wait that has been
- * fired is gone, so its successor is read first.
+ * `state` has the flag in its lowest bit and counts the sets above it: a task
+ * remembers the count when it begins to wait, and a set wakes all that came
+ * before it, in batches, without holding the lock while it wakes them. WAKING
+ * says that a set is between two of its batches.
  *
  * Edges
  *   event.set   set -> wait   what the setter did before
  */
 #include <thrum/event.h>
 
-#include "runtime/base/point.h"
-#include "runtime/sync/lock.h"
-#include "runtime/task/wait.h"
+#include <limits.h>
 
-struct event_wait {
-    struct wait wait;
-    struct event_wait *next; /* lock */
-};
+#include "runtime/base/point.h"
+#include "runtime/task/scope.h"
+#include "runtime/task/waiters.h"
+
+#define SET 1u
+#define WAKING 2u /* a set is between two batches, and will be back */
+#define COUNT_ONE 4u
+#define BATCH 64 /* how many a set wakes before it gives others a turn at the lock */
+
+_Static_assert(sizeof(thrum_event) == sizeof(struct waiters), "an event is a list of waiters");
+_Static_assert(sizeof(thrum_event) == 24, "the size that the header promises");
+
+static struct waiters *list_of(const thrum_event *event)
+{
+    return (struct waiters *)(uintptr_t)event;
+}
 
 void thrum_event_init(thrum_event *event)
 {
@@ -26,71 +37,105 @@ void thrum_event_init(thrum_event *event)
 
 void thrum_event_destroy(thrum_event *event)
 {
-    lock_enter(&event->lock); /* the last set may still be leaving */
-    if (event->first)
+    struct waiters *list = list_of(event);
+
+    uint32_t state;
+
+    waiters_lock(list); /* the last set may still be leaving */
+    while ((state = load_relaxed(&list->state)) & WAKING) { /* relaxed: the lock */
+        waiters_unlock(list);
+        thrum_futex_wait(&list->state, state, -1);
+        waiters_lock(list);
+    }
+    if (list->first)
         thrum_panic("thrum_event_destroy was called while a task waits for the event; set it, "
                     "and join the task first");
-    lock_leave(&event->lock);
+    waiters_unlock(list);
 }
 
 bool thrum_event_is_set(const thrum_event *event)
 {
-    return load_acquire(&event->set) != 0; /* EDGE event.set */
+    return load_acquire(&list_of(event)->state) & SET; /* EDGE event.set */
 }
 
-/* Joins the list; false: the event was set meanwhile. */
-static bool enlist(thrum_event *event, struct event_wait *self)
+static uint32_t count_of(const struct waiters *list)
 {
-    bool set;
-
-    lock_enter(&event->lock);
-    set = thrum_event_is_set(event);
-    if (!set) {
-        if (event->last)
-            ((struct event_wait *)event->last)->next = self;
-        else
-            event->first = self;
-        event->last = self;
-    }
-    lock_leave(&event->lock);
-    return !set;
+    return load_relaxed(&list->state) & ~(SET | WAKING); /* relaxed: under the lock */
 }
+
+static bool again(struct waiters *list, struct waiter *self)
+{
+    return self->stamp != count_of(list) || load_relaxed(&list->state) & SET; /* relaxed: under the
+                                                                                 lock */
+}
+
+static const struct waiters_kind kind = {.again = again, .wait = {.what = "event"}};
 
 int thrum_event_wait(thrum_event *event)
 {
-    struct event_wait self = {.next = NULL};
+    struct waiters *list = list_of(event);
+    struct waiter self;
+    int status;
 
     if (!thrum_worker_self())
         thrum_panic("thrum_event_wait was called outside a task");
-    if (!thrum_event_is_set(event)) {
-        thrum_wait_begin(&self.wait);
-        if (enlist(event, &self))
-            return thrum_wait_sleep(&self.wait);
+    if (thrum_event_is_set(event)) {
+        thrum_spend();
+        return 0;
     }
-    thrum_spend();
-    return 0;
+    status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    waiters_lock(list);
+    if (thrum_event_is_set(event)) {
+        waiters_unlock(list);
+        return 0;
+    }
+    self.stamp = count_of(list);
+    thrum_waiters_link(list, &self);
+    waiters_unlock(list);
+    return thrum_waiter_sleep(list, &self, &kind);
+}
+
+/* Lock held. Does anybody wait who came before the last set? */
+static bool more(const struct waiters *list)
+{
+    return list->first && (int32_t)(list->first->stamp - count_of(list)) < 0;
 }
 
 void thrum_event_set(thrum_event *event)
 {
-    struct event_wait *wait;
+    struct waiters *list = list_of(event);
+    struct woken woken = {NULL, NULL, 0};
+    uint32_t waking;
 
-    lock_enter(&event->lock);
-    store_release(&event->set, 1); /* EDGE event.set */
-    wait = event->first;
-    event->first = NULL;
-    event->last = NULL;
-    lock_leave(&event->lock);
-    POINT("event.fire");
-    while (wait) {
-        struct event_wait *next = wait->next;
-
-        thrum_wait_fire(&wait->wait, 0);
-        wait = next;
+    waiters_lock(list);
+    waking = load_relaxed(&list->state) & WAKING;                         /* relaxed: the lock */
+    store_release(&list->state, (count_of(list) + COUNT_ONE) | SET | waking); /* EDGE event.set */
+    while (!waking && more(list)) {
+        while (woken.n < BATCH && more(list))
+            thrum_waiters_claim(list, &woken);
+        if (!more(list))
+            break;
+        store_release(&list->state, load_relaxed(&list->state) | WAKING); /* relaxed: the lock */
+        waiters_unlock(list);
+        POINT("event.fire");
+        thrum_woken_ready(&woken);
+        woken = (struct woken){NULL, NULL, 0};
+        waiters_lock(list);
+        store_release(&list->state, load_relaxed(&list->state) & ~WAKING); /* relaxed: the lock */
+        thrum_futex_wake(&list->state, INT_MAX);
     }
+    waiters_unlock(list);
+    POINT("event.fired");
+    thrum_woken_ready(&woken); /* the event may be gone */
 }
 
 void thrum_event_clear(thrum_event *event)
 {
-    store_release(&event->set, 0);
+    struct waiters *list = list_of(event);
+
+    waiters_lock(list);
+    store_release(&list->state, load_relaxed(&list->state) & ~SET); /* relaxed: the lock */
+    waiters_unlock(list);
 }

@@ -1,0 +1,269 @@
+/*
+ * parallel.c - loops over ranges on all cores, on the public headers alone.
+ *
+ * A part that fails cancels the scope around all parts. What the whole returns
+ * is the failure of the leftmost part that failed; that others were cancelled
+ * for it does not count.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <thrum/branch.h>
+#include <thrum/parallel.h>
+#include <thrum/scope.h>
+
+#define PARTS 1024
+
+/* Of two statuses the one to tell: a failure rather than a cancel, the left rather than the right. */
+static int told(int left, int right)
+{
+    if (left < 0 && left != THRUM_ECANCELED)
+        return left;
+    return right < 0 && right != THRUM_ECANCELED ? right : thrum_join_first(left, right);
+}
+
+static size_t grain_for(size_t n, size_t grain)
+{
+    return grain ? grain : n / PARTS + 1;
+}
+
+/* What all parts of a loop share. */
+struct loop {
+    thrum_scope scope;
+    size_t grain;
+    thrum_range_fn each;
+    thrum_map_fn map;
+    thrum_join_fn join;
+    const void *neutral;
+    size_t sum_bytes;
+    void *arg;
+};
+
+struct part {
+    struct loop *loop;
+    size_t begin;
+    size_t end;
+    void *sum; /* of a reduction */
+};
+
+/* One part that is not halved any more. */
+static int do_part(const struct part *part)
+{
+    struct loop *loop = part->loop;
+    int status = thrum_checkpoint();
+
+    if (status)
+        return status;
+    if (loop->map)
+        status = loop->map(part->begin, part->end, part->sum, loop->arg);
+    else
+        status = loop->each(part->begin, part->end, loop->arg);
+    if (status < 0 && status != THRUM_ECANCELED)
+        thrum_scope_cancel(&loop->scope, status, "another part failed");
+    return status < 0 ? status : 0;
+}
+
+static int do_range(void *arg);
+
+/* Both halves, in parallel unless there is no memory for it. */
+static int do_halves(struct part *left, struct part *right)
+{
+    thrum_branch branch;
+    int status;
+
+    if (thrum_fork(&branch, do_range, right))
+        return told(do_range(left), do_range(right));
+    status = do_range(left);
+    return told(status, thrum_join(&branch, do_range, right));
+}
+
+static int do_sum(const struct part *whole, struct part *left, struct part *right)
+{
+    const struct loop *loop = whole->loop;
+    unsigned char sum[THRUM_SUM_MAX] __attribute__((aligned(16)));
+    int status;
+
+    memcpy(sum, loop->neutral, loop->sum_bytes);
+    right->sum = sum;
+    status = do_halves(left, right);
+    if (status == 0)
+        loop->join(left->sum, sum, loop->arg);
+    return status;
+}
+
+static int do_range(void *arg)
+{
+    const struct part *whole = arg;
+    size_t n = whole->end - whole->begin;
+    size_t middle = whole->begin + n / 2;
+    struct part left = {whole->loop, whole->begin, middle, whole->sum};
+    struct part right = {whole->loop, middle, whole->end, NULL};
+
+    if (n <= whole->loop->grain)
+        return do_part(whole);
+    return whole->loop->map ? do_sum(whole, &left, &right) : do_halves(&left, &right);
+}
+
+static int do_loop(struct loop *loop, size_t begin, size_t end, size_t grain, void *sum)
+{
+    struct part whole = {loop, begin, end, sum};
+    int status;
+
+    if (begin >= end)
+        return begin == end ? 0 : -EINVAL;
+    loop->grain = grain_for(end - begin, grain);
+    status = thrum_scope_begin(&loop->scope, 0);
+    return status ? status : thrum_scope_end(&loop->scope, do_range(&whole));
+}
+
+int thrum_parallel_for(size_t begin, size_t end, size_t grain, thrum_range_fn fn, void *arg)
+{
+    struct loop loop = {.each = fn, .arg = arg};
+
+    return do_loop(&loop, begin, end, grain, NULL);
+}
+
+int thrum_parallel_reduce(size_t begin, size_t end, size_t grain, thrum_map_fn map,
+                          thrum_join_fn join, void *sum, size_t sum_bytes, void *arg)
+{
+    unsigned char neutral[THRUM_SUM_MAX] __attribute__((aligned(16)));
+    struct loop loop = {
+        .map = map, .join = join, .neutral = neutral, .sum_bytes = sum_bytes, .arg = arg};
+
+    if (sum_bytes == 0 || sum_bytes > THRUM_SUM_MAX)
+        return -EINVAL;
+    memcpy(neutral, sum, sum_bytes);
+    return do_loop(&loop, begin, end, grain, sum);
+}
+
+static int invoke(size_t begin, size_t end, void *arg)
+{
+    const thrum_invocation *calls = arg;
+
+    (void)end; /* begin + 1 */
+    return calls[begin].fn(calls[begin].arg);
+}
+
+int thrum_parallel_invoke(const thrum_invocation *calls, size_t n)
+{
+    return thrum_parallel_for(0, n, 1, invoke, (void *)(uintptr_t)calls);
+}
+
+/* ---- sorting: merge sort, by halves, between the array and a copy of it ------------------------ */
+
+#define SORT_SMALL 12   /* elements that insertion sorts */
+#define SORT_GRAIN 4096 /* elements that one task sorts */
+
+struct order {
+    size_t bytes;
+    int (*compare)(const void *a, const void *b);
+};
+
+/* Sort n elements of `from`, into `from` or into `to`; the other is for working in. */
+struct sort {
+    const struct order *order;
+    unsigned char *from;
+    unsigned char *to;
+    size_t n;
+    bool into_to;
+};
+
+static void insertion_sort(const struct order *order, unsigned char *base, size_t n)
+{
+    size_t bytes = order->bytes;
+    unsigned char held[256];
+
+    for (size_t i = 1; i < n; i++) {
+        size_t at = i;
+
+        while (at > 0 && order->compare(base + i * bytes, base + (at - 1) * bytes) < 0)
+            at--;
+        for (size_t done = 0; at < i && done < bytes;) { /* turn by one place, a piece at a time */
+            size_t piece = bytes - done < sizeof held ? bytes - done : sizeof held;
+
+            memcpy(held, base + i * bytes + done, piece);
+            for (size_t j = i; j > at; j--)
+                memcpy(base + j * bytes + done, base + (j - 1) * bytes + done, piece);
+            memcpy(base + at * bytes + done, held, piece);
+            done += piece;
+        }
+    }
+}
+
+static void merge(const struct order *order, const unsigned char *left, size_t n_left,
+                  const unsigned char *right, size_t n_right, unsigned char *to)
+{
+    size_t bytes = order->bytes;
+    const unsigned char *left_end = left + n_left * bytes;
+    const unsigned char *right_end = right + n_right * bytes;
+
+    while (left < left_end && right < right_end) {
+        bool from_right = order->compare(right, left) < 0;
+
+        memcpy(to, from_right ? right : left, bytes);
+        left += from_right ? 0 : bytes;
+        right += from_right ? bytes : 0;
+        to += bytes;
+    }
+    memcpy(to, left, (size_t)(left_end - left));
+    memcpy(to + (left_end - left), right, (size_t)(right_end - right));
+}
+
+static int do_sort(void *arg);
+
+static int sort_halves(struct sort *left, struct sort *right, bool parallel)
+{
+    thrum_branch branch;
+    int status;
+
+    if (!parallel || thrum_fork(&branch, do_sort, right))
+        return told(do_sort(left), do_sort(right));
+    status = do_sort(left);
+    return told(status, thrum_join(&branch, do_sort, right));
+}
+
+static int do_sort(void *arg)
+{
+    const struct sort *sort = arg;
+    const struct order *order = sort->order;
+    size_t half = sort->n / 2;
+    size_t offset = half * order->bytes;
+    struct sort left = {order, sort->from, sort->to, half, !sort->into_to};
+    struct sort right = {order, sort->from + offset, sort->to + offset, sort->n - half,
+                         !sort->into_to};
+    const unsigned char *source = sort->into_to ? sort->from : sort->to;
+    int status;
+
+    if (sort->n <= SORT_SMALL) {
+        insertion_sort(order, sort->from, sort->n);
+        if (sort->into_to)
+            memcpy(sort->to, sort->from, sort->n * order->bytes);
+        return 0;
+    }
+    status = sort_halves(&left, &right, sort->n > SORT_GRAIN);
+    if (status == 0)
+        merge(order, source, half, source + offset, sort->n - half,
+              sort->into_to ? sort->to : sort->from);
+    return status;
+}
+
+int thrum_parallel_sort(void *base, size_t n, size_t bytes,
+                        int (*compare)(const void *a, const void *b))
+{
+    struct order order = {bytes, compare};
+    struct sort sort = {&order, base, NULL, n, false};
+    thrum_scope scope;
+    int status;
+
+    if (n < 2 || bytes == 0)
+        return 0;
+    sort.to = malloc(n * bytes);
+    if (!sort.to)
+        return -ENOMEM;
+    status = thrum_scope_begin(&scope, 0);
+    if (!status)
+        status = thrum_scope_end(&scope, do_sort(&sort));
+    free(sort.to);
+    return status;
+}

@@ -1,0 +1,157 @@
+/*
+ * broadcast.c - items that every subscriber gets.
+ *
+ * Items are numbered; the last `limit` of them are in the ring. A subscriber
+ * is nothing but the number of its next one, so that there may be any number
+ * of them and none needs to be known. A send wakes all who wait; each looks for
+ * itself, under the lock.
+ */
+#include <thrum/broadcast.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/point.h"
+#include "runtime/sched/worker.h"
+#include "runtime/task/waiters.h"
+
+#define SHUT 1u
+
+_Static_assert(offsetof(thrum_broadcast, ring) == sizeof(struct waiters),
+               "a broadcast begins like a list of waiters");
+_Static_assert(sizeof(thrum_broadcast) == 56, "the size that the header promises");
+
+static struct waiters *list_of(thrum_broadcast *broadcast)
+{
+    return (struct waiters *)(void *)broadcast;
+}
+
+int thrum_broadcast_init(thrum_broadcast *broadcast, size_t item_bytes, size_t limit, void *ring)
+{
+    if (item_bytes == 0 || limit == 0 || limit > SIZE_MAX / item_bytes || !ring)
+        return -EINVAL;
+    *broadcast = (thrum_broadcast){.ring = ring, .item = item_bytes, .limit = limit};
+    return 0;
+}
+
+void thrum_broadcast_destroy(thrum_broadcast *broadcast)
+{
+    waiters_lock(list_of(broadcast)); /* the last send may still be leaving */
+    if (broadcast->first)
+        thrum_panic("thrum_broadcast_destroy was called while a task waits; shut it down, and "
+                    "join the task first");
+    waiters_unlock(list_of(broadcast));
+}
+
+void thrum_broadcast_subscribe(thrum_broadcast *broadcast, thrum_subscriber *subscriber)
+{
+    subscriber->broadcast = broadcast;
+    waiters_lock(list_of(broadcast));
+    subscriber->next = broadcast->sent;
+    waiters_unlock(list_of(broadcast));
+}
+
+static unsigned char *place_of(const thrum_broadcast *broadcast, uint64_t number)
+{
+    return broadcast->ring + (size_t)(number % broadcast->limit) * broadcast->item;
+}
+
+/* Lock held; free afterwards. */
+static void wake_all(thrum_broadcast *broadcast)
+{
+    struct waiters *list = list_of(broadcast);
+    struct woken woken = {NULL, NULL, 0};
+
+    while (thrum_waiters_claim(list, &woken))
+        continue;
+    waiters_unlock(list);
+    POINT("broadcast.ready");
+    thrum_woken_ready(&woken);
+}
+
+int thrum_broadcast_send(thrum_broadcast *broadcast, const void *item)
+{
+    struct waiters *list = list_of(broadcast);
+
+    waiters_lock(list);
+    if (list->state & SHUT) {
+        waiters_unlock(list);
+        return THRUM_ESHUTDOWN;
+    }
+    memcpy(place_of(broadcast, broadcast->sent), item, broadcast->item);
+    broadcast->sent++;
+    wake_all(broadcast);
+    return 0;
+}
+
+void thrum_broadcast_shutdown(thrum_broadcast *broadcast)
+{
+    waiters_lock(list_of(broadcast));
+    list_of(broadcast)->state |= SHUT;
+    wake_all(broadcast);
+}
+
+/* Lock held. 0; -EAGAIN; THRUM_ESHUTDOWN. */
+static int receive(thrum_subscriber *subscriber, void *item, uint64_t *missed)
+{
+    thrum_broadcast *broadcast = subscriber->broadcast;
+    uint64_t behind = broadcast->sent - subscriber->next;
+
+    if (behind == 0)
+        return list_of(broadcast)->state & SHUT ? THRUM_ESHUTDOWN : -EAGAIN;
+    *missed = behind > broadcast->limit ? behind - broadcast->limit : 0;
+    subscriber->next += *missed;
+    memcpy(item, place_of(broadcast, subscriber->next), broadcast->item);
+    subscriber->next++;
+    return 0;
+}
+
+int thrum_broadcast_try_receive(thrum_subscriber *subscriber, void *item, uint64_t *missed)
+{
+    struct waiters *list = list_of(subscriber->broadcast);
+    int status;
+
+    waiters_lock(list);
+    status = receive(subscriber, item, missed);
+    waiters_unlock(list);
+    return status;
+}
+
+static bool again(struct waiters *list, struct waiter *self)
+{
+    const thrum_subscriber *subscriber = self->item;
+
+    return list->state & SHUT || subscriber->broadcast->sent != subscriber->next;
+}
+
+static const struct waiters_kind kind = {.again = again, .wait = {.what = "broadcast"}};
+
+int thrum_broadcast_receive(thrum_subscriber *subscriber, void *item, uint64_t *missed)
+{
+    struct waiters *list = list_of(subscriber->broadcast);
+    struct waiter self;
+    int status;
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_broadcast_receive was called outside a task; use "
+                    "thrum_broadcast_try_receive there");
+    status = thrum_broadcast_try_receive(subscriber, item, missed);
+    if (status != -EAGAIN) {
+        thrum_spend();
+        return status;
+    }
+    status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    self.item = subscriber;
+    waiters_lock(list);
+    status = receive(subscriber, item, missed);
+    if (status != -EAGAIN) {
+        waiters_unlock(list);
+        return status;
+    }
+    thrum_waiters_link(list, &self);
+    waiters_unlock(list);
+    status = thrum_waiter_sleep(list, &self, &kind);
+    return status ? status : thrum_broadcast_try_receive(subscriber, item, missed);
+}

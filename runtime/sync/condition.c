@@ -1,0 +1,92 @@
+/*
+ * condition.c - waiting, with a mutex, until something that it guards changes.
+ *
+ * A waiter is linked before the mutex is unlocked, so that whoever changes
+ * what it guards finds it.
+ */
+#include <thrum/condition.h>
+
+#include "runtime/base/point.h"
+#include "runtime/sync/mutex.h"
+#include "runtime/task/scope.h"
+
+_Static_assert(sizeof(thrum_cond) == sizeof(struct waiters), "a condition is a list of waiters");
+_Static_assert(sizeof(thrum_cond) == 24, "the size that the header promises");
+
+static struct waiters *list_of(const thrum_cond *cond)
+{
+    return (struct waiters *)(uintptr_t)cond;
+}
+
+void thrum_cond_init(thrum_cond *cond)
+{
+    *cond = (thrum_cond)THRUM_COND_INIT;
+}
+
+void thrum_cond_destroy(thrum_cond *cond)
+{
+    waiters_lock(list_of(cond)); /* the last notify may still be leaving */
+    if (cond->first)
+        thrum_panic("thrum_cond_destroy was called while a task waits for the condition");
+    waiters_unlock(list_of(cond));
+}
+
+/* Whatever has become of the caller, it goes on with the mutex. */
+static void lock_again(thrum_mutex *mutex)
+{
+    struct waiter self;
+
+    if (thrum_mutex_trylock(mutex) == 0)
+        return;
+    self.linked = false;
+    thrum_wait_begin_deaf(&self.wait);
+    (void)thrum_mutex_wait(mutex, &self); /* a deaf sleep is not cancelled */
+}
+
+/* Somebody has notified it while it did not seem to sleep: it was for it all the same. */
+static bool again(struct waiters *list, struct waiter *self)
+{
+    (void)list;
+    return !self->linked;
+}
+
+static const struct waiters_kind kind = {.again = again, .wait = {.what = "condition"}};
+
+int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
+{
+    struct waiters *list = list_of(cond);
+    struct waiter self;
+    int status;
+
+    if (!thrum_worker_self() || !thrum_mutex_owned(mutex))
+        thrum_panic("thrum_cond_wait was called by a task that has not locked the mutex");
+    status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    waiters_lock(list);
+    thrum_waiters_link(list, &self);
+    waiters_unlock(list);
+    POINT("cond.linked");
+    thrum_mutex_unlock(mutex);
+    status = thrum_waiter_sleep(list, &self, &kind);
+    lock_again(mutex);
+    return status;
+}
+
+void thrum_cond_notify(thrum_cond *cond, size_t n)
+{
+    struct waiters *list = list_of(cond);
+    struct woken woken = {NULL, NULL, 0};
+
+    waiters_lock(list);
+    while (woken.n < n && thrum_waiters_claim(list, &woken))
+        continue;
+    waiters_unlock(list);
+    POINT("cond.ready");
+    thrum_woken_ready(&woken);
+}
+
+void thrum_cond_notify_all(thrum_cond *cond)
+{
+    thrum_cond_notify(cond, SIZE_MAX);
+}

@@ -1,0 +1,94 @@
+/*
+ * latch.c - a count that goes down to 0 once, and lets all pass.
+ *
+ * The count is `state`, and changed under the lock. Who brings it to 0 claims
+ * all who wait before he leaves the lock, so that the latch may go as soon as
+ * they have returned.
+ *
+ * Edges
+ *   latch.open   count_down -> wait   what was done before the count went down
+ */
+#include <thrum/latch.h>
+
+#include <errno.h>
+
+#include "runtime/base/point.h"
+#include "runtime/task/waiters.h"
+
+_Static_assert(sizeof(thrum_latch) == sizeof(struct waiters), "a latch is a list of waiters");
+_Static_assert(sizeof(thrum_latch) == 24, "the size that the header promises");
+
+static struct waiters *list_of(const thrum_latch *latch)
+{
+    return (struct waiters *)(uintptr_t)latch;
+}
+
+void thrum_latch_init(thrum_latch *latch, uint32_t count)
+{
+    *latch = (thrum_latch)THRUM_LATCH_INIT(count);
+}
+
+void thrum_latch_destroy(thrum_latch *latch)
+{
+    waiters_lock(list_of(latch)); /* the last count down may still be leaving */
+    if (latch->first)
+        thrum_panic("thrum_latch_destroy was called while a task waits for the latch");
+    waiters_unlock(list_of(latch));
+}
+
+uint32_t thrum_latch_count(const thrum_latch *latch)
+{
+    return load_acquire(&latch->state); /* EDGE latch.open */
+}
+
+int thrum_latch_count_down(thrum_latch *latch, uint32_t n)
+{
+    struct waiters *list = list_of(latch);
+    struct woken woken = {NULL, NULL, 0};
+    uint32_t count;
+
+    waiters_lock(list);
+    count = load_relaxed(&list->state); /* relaxed: under the lock */
+    if (count >= n) {
+        add_acq_rel(&list->state, (uint32_t)-n); /* EDGE latch.open */
+        while (count == n && thrum_waiters_claim(list, &woken))
+            continue;
+    }
+    waiters_unlock(list);
+    POINT("latch.ready");
+    thrum_woken_ready(&woken);
+    return count >= n ? 0 : -EINVAL;
+}
+
+static bool again(struct waiters *list, struct waiter *self)
+{
+    (void)self;
+    return load_acquire(&list->state) == 0; /* EDGE latch.open */
+}
+
+static const struct waiters_kind kind = {.again = again, .wait = {.what = "latch"}};
+
+int thrum_latch_wait(thrum_latch *latch)
+{
+    struct waiters *list = list_of(latch);
+    struct waiter self;
+    int status;
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_latch_wait was called outside a task");
+    if (thrum_latch_count(latch) == 0) {
+        thrum_spend();
+        return 0;
+    }
+    status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    waiters_lock(list);
+    if (thrum_latch_count(latch) == 0) {
+        waiters_unlock(list);
+        return 0;
+    }
+    thrum_waiters_link(list, &self);
+    waiters_unlock(list);
+    return thrum_waiter_sleep(list, &self, &kind);
+}

@@ -1,0 +1,177 @@
+/*
+ * mutex.c - a lock for tasks, held across suspensions.
+ *
+ *   FREE --lock--> HELD --lock--> WAITED
+ *
+ * In WAITED somebody waits: unlock then hands the lock over, under the list's
+ * lock, and the state stays. Its owner is known at all times.
+ *
+ * Edges
+ *   mutex.held   unlock -> lock   what was done under the lock
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "runtime/base/point.h"
+#include "runtime/sync/mutex.h"
+
+enum mutex_state { MUTEX_FREE = 0, MUTEX_HELD = 1, MUTEX_WAITED = 2 };
+
+_Static_assert(sizeof(thrum_mutex) == 32, "the size that the header promises");
+_Static_assert(offsetof(thrum_mutex, state) == offsetof(struct waiters, state),
+               "a mutex begins like a list of waiters");
+
+static struct waiters *list_of(const thrum_mutex *mutex)
+{
+    return (struct waiters *)(uintptr_t)mutex;
+}
+
+static uint64_t self_identity(void)
+{
+    return word_of(thrum_lane_self()->current);
+}
+
+void thrum_mutex_init(thrum_mutex *mutex)
+{
+    *mutex = (thrum_mutex)THRUM_MUTEX_INIT;
+}
+
+bool thrum_mutex_locked(const thrum_mutex *mutex)
+{
+    return load_relaxed(&mutex->state) != MUTEX_FREE; /* relaxed: a glance */
+}
+
+void thrum_mutex_destroy(thrum_mutex *mutex)
+{
+    waiters_lock(list_of(mutex)); /* the last unlock may still be leaving */
+    if (thrum_mutex_locked(mutex))
+        thrum_panic("thrum_mutex_destroy was called on a mutex that is locked");
+    waiters_unlock(list_of(mutex));
+}
+
+bool thrum_mutex_owned(const thrum_mutex *mutex)
+{
+    return load_relaxed(&mutex->owner) == self_identity(); /* relaxed: only its owner finds itself */
+}
+
+static void own(thrum_mutex *mutex)
+{
+    store_relaxed(&mutex->owner, self_identity()); /* relaxed: only its owner finds itself */
+}
+
+static bool take(thrum_mutex *mutex)
+{
+    uint32_t free = MUTEX_FREE;
+
+    if (!cas_acquire(&mutex->state, &free, MUTEX_HELD)) /* EDGE mutex.held */
+        return false;
+    own(mutex);
+    return true;
+}
+
+/* Lock of the list held. Say that somebody waits; false: it was free, and is ours. */
+static bool must_wait(thrum_mutex *mutex)
+{
+    uint32_t seen = load_relaxed(&mutex->state); /* relaxed: a guess */
+
+    while (seen != MUTEX_WAITED)
+        if (cas_acquire(&mutex->state, &seen, seen + 1)) /* EDGE mutex.held */
+            return seen == MUTEX_HELD;
+    return true;
+}
+
+/* Lock of the list held. A waiter has given up: if it was the last, nobody waits. */
+static void left(struct waiters *list, struct waiter *self, struct woken *woken)
+{
+    uint32_t waited = MUTEX_WAITED;
+
+    (void)self, (void)woken;
+    if (!list->first)
+        cas_release(&list->state, &waited, MUTEX_HELD); /* EDGE mutex.held; else unlock was first */
+}
+
+static bool again(struct waiters *list, struct waiter *self)
+{
+    (void)self;
+    return !must_wait((thrum_mutex *)(void *)list);
+}
+
+/* Its owner: as tasks are called in the same report. */
+static void tell(const void *object, bool still, char *text, size_t size)
+{
+    const thrum_mutex *mutex = object;
+
+    if (still)
+        snprintf(text, size, "mutex %p, held by %p", object,
+                 pointer_of(load_relaxed(&mutex->owner))); /* relaxed: everybody sleeps */
+    else
+        snprintf(text, size, "mutex %p", object);
+}
+
+static const struct waiters_kind kind = {.again = again, .left = left, .wait = {"mutex", tell}};
+
+int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self)
+{
+    struct waiters *list = list_of(mutex);
+    int status;
+
+    waiters_lock(list);
+    if (!must_wait(mutex)) {
+        waiters_unlock(list);
+        own(mutex);
+        return 0;
+    }
+    thrum_waiters_link(list, self);
+    waiters_unlock(list);
+    status = thrum_waiter_sleep(list, self, &kind);
+    if (!status)
+        own(mutex);
+    return status;
+}
+
+int thrum_mutex_trylock(thrum_mutex *mutex)
+{
+    if (!thrum_worker_self())
+        thrum_panic("thrum_mutex_trylock was called outside a task");
+    return take(mutex) ? 0 : -EBUSY;
+}
+
+int thrum_mutex_lock(thrum_mutex *mutex)
+{
+    struct waiter self;
+    int status;
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_mutex_lock was called outside a task");
+    if (LIKELY(take(mutex))) {
+        thrum_spend();
+        return 0;
+    }
+    if (thrum_mutex_owned(mutex))
+        return -EDEADLK;
+    status = thrum_waiter_begin(&self);
+    return status ? status : thrum_mutex_wait(mutex, &self);
+}
+
+void thrum_mutex_unlock(thrum_mutex *mutex)
+{
+    struct waiters *list = list_of(mutex);
+    struct woken woken = {NULL, NULL, 0};
+    uint32_t held = MUTEX_HELD;
+
+    if (!thrum_mutex_locked(mutex))
+        thrum_panic("thrum_mutex_unlock was called on a mutex that is not locked");
+    if (!thrum_worker_self() || !thrum_mutex_owned(mutex))
+        thrum_panic("thrum_mutex_unlock was called by a task that has not locked the mutex");
+    store_relaxed(&mutex->owner, 0); /* relaxed: only its owner finds itself */
+    if (LIKELY(cas_release(&mutex->state, &held, MUTEX_FREE))) /* EDGE mutex.held */
+        return;
+    waiters_lock(list);
+    if (!thrum_waiters_claim(list, &woken))
+        store_release(&mutex->state, MUTEX_FREE); /* EDGE mutex.held */
+    else if (!list->first)
+        store_release(&mutex->state, MUTEX_HELD); /* EDGE mutex.held */
+    waiters_unlock(list);
+    POINT("mutex.ready");
+    thrum_woken_ready(&woken);
+}

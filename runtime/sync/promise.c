@@ -1,0 +1,129 @@
+/*
+ * promise.c - a value that is set once, and waited for by any number of tasks.
+ *
+ *   OPEN --set, fail, drop--> RESOLVED
+ *
+ * Edges
+ *   promise.done   resolve -> wait   the value, the status, and all done before
+ */
+#include <thrum/promise.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/point.h"
+#include "runtime/task/waiters.h"
+
+enum promise_state { PROMISE_OPEN = 0, PROMISE_RESOLVED = 1 };
+
+_Static_assert(offsetof(thrum_promise, value) == sizeof(struct waiters),
+               "a promise begins like a list of waiters");
+_Static_assert(sizeof(thrum_promise) == 48, "the size that the header promises");
+
+static struct waiters *list_of(const thrum_promise *promise)
+{
+    return (struct waiters *)(uintptr_t)promise;
+}
+
+void thrum_promise_init(thrum_promise *promise, void *value, size_t bytes)
+{
+    *promise = (thrum_promise)THRUM_PROMISE_INIT(value, bytes);
+}
+
+bool thrum_promise_resolved(const thrum_promise *promise, int *status)
+{
+    if (load_acquire(&promise->state) == PROMISE_OPEN) /* EDGE promise.done */
+        return false;
+    if (status)
+        *status = promise->status;
+    return true;
+}
+
+static int resolve(thrum_promise *promise, const void *value, int status)
+{
+    struct waiters *list = list_of(promise);
+    struct woken woken = {NULL, NULL, 0};
+    bool open;
+
+    waiters_lock(list);
+    open = load_relaxed(&list->state) == PROMISE_OPEN; /* relaxed: under the lock */
+    if (open) {
+        if (status == 0 && promise->bytes)
+            memcpy(promise->value, value, promise->bytes);
+        promise->status = status;
+        store_release(&list->state, PROMISE_RESOLVED); /* EDGE promise.done */
+        while (thrum_waiters_claim(list, &woken))
+            continue;
+    }
+    waiters_unlock(list);
+    POINT("promise.ready");
+    thrum_woken_ready(&woken);
+    return open ? 0 : THRUM_ESTATE;
+}
+
+int thrum_promise_set(thrum_promise *promise, const void *value)
+{
+    return resolve(promise, value, 0);
+}
+
+int thrum_promise_fail(thrum_promise *promise, int status)
+{
+    return status < 0 ? resolve(promise, NULL, status) : -EINVAL;
+}
+
+int thrum_promise_drop(thrum_promise *promise)
+{
+    return resolve(promise, NULL, THRUM_EBROKEN);
+}
+
+void thrum_promise_destroy(thrum_promise *promise)
+{
+    (void)thrum_promise_drop(promise);
+    waiters_lock(list_of(promise)); /* who resolved it may still be leaving */
+    waiters_unlock(list_of(promise));
+}
+
+static bool again(struct waiters *list, struct waiter *self)
+{
+    (void)self;
+    return load_acquire(&list->state) != PROMISE_OPEN; /* EDGE promise.done */
+}
+
+static const struct waiters_kind kind = {.again = again, .wait = {.what = "promise"}};
+
+/* 0 once it is resolved. */
+static int wait_for(thrum_promise *promise)
+{
+    struct waiters *list = list_of(promise);
+    struct waiter self;
+    int status = thrum_waiter_begin(&self);
+
+    if (status)
+        return status;
+    waiters_lock(list);
+    if (thrum_promise_resolved(promise, NULL)) {
+        waiters_unlock(list);
+        return 0;
+    }
+    thrum_waiters_link(list, &self);
+    waiters_unlock(list);
+    return thrum_waiter_sleep(list, &self, &kind);
+}
+
+int thrum_promise_wait(thrum_promise *promise, void *value)
+{
+    int status = 0;
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_promise_wait was called outside a task");
+    if (thrum_promise_resolved(promise, NULL))
+        thrum_spend();
+    else
+        status = wait_for(promise);
+    if (status)
+        return status;
+    (void)thrum_promise_resolved(promise, &status);
+    if (status == 0 && value && promise->bytes)
+        memcpy(value, promise->value, promise->bytes);
+    return status;
+}

@@ -1,0 +1,227 @@
+/*
+ * rwlock.c - a lock that many may have for reading, or one for writing.
+ *
+ * `state` counts the readers; WRITING says that somebody has it for writing,
+ * and WAITED that somebody waits. Without WAITED it is changed by
+ * compare-and-swap alone; with it, only under the lock, so that nobody
+ * overtakes.
+ *
+ * Edges
+ *   rwlock.held   unlock -> lock   what was done under the lock
+ */
+#include <thrum/rwlock.h>
+
+#include <errno.h>
+
+#include "runtime/base/point.h"
+#include "runtime/sched/worker.h"
+#include "runtime/task/waiters.h"
+
+#define WAITED 0x80000000u
+#define WRITING 0x40000000u
+
+/* What a waiter wants, in its stamp. */
+enum wish { READ = 0, WRITE = 1 };
+
+_Static_assert(offsetof(thrum_rwlock, state) == offsetof(struct waiters, state),
+               "a lock begins like a list of waiters");
+_Static_assert(sizeof(thrum_rwlock) == 32, "the size that the header promises");
+
+static struct waiters *list_of(const thrum_rwlock *rwlock)
+{
+    return (struct waiters *)(uintptr_t)rwlock;
+}
+
+static uint64_t self_identity(void)
+{
+    return word_of(thrum_lane_self()->current);
+}
+
+static bool owned(const thrum_rwlock *rwlock)
+{
+    return load_relaxed(&rwlock->owner) == self_identity(); /* relaxed: only its owner finds itself */
+}
+
+static void own(thrum_rwlock *rwlock, enum wish wish)
+{
+    if (wish == WRITE)
+        store_relaxed(&rwlock->owner, self_identity()); /* relaxed: only its owner finds itself */
+}
+
+void thrum_rwlock_init(thrum_rwlock *rwlock)
+{
+    *rwlock = (thrum_rwlock)THRUM_RWLOCK_INIT;
+}
+
+void thrum_rwlock_destroy(thrum_rwlock *rwlock)
+{
+    waiters_lock(list_of(rwlock)); /* the last unlock may still be leaving */
+    if (load_relaxed(&rwlock->state)) /* relaxed: nobody else is left */
+        thrum_panic("thrum_rwlock_destroy was called on a lock that is locked");
+    waiters_unlock(list_of(rwlock));
+}
+
+/* Can it be had, whoever waits? What is the state then? */
+static bool can_have(uint32_t state, enum wish wish)
+{
+    return wish == READ ? !(state & WRITING) : !(state & ~WAITED);
+}
+
+static uint32_t had(uint32_t state, enum wish wish)
+{
+    return wish == READ ? state + 1 : state | WRITING;
+}
+
+static bool take(thrum_rwlock *rwlock, enum wish wish)
+{
+    uint32_t seen = load_relaxed(&rwlock->state); /* relaxed: a guess */
+
+    while (!(seen & WAITED) && can_have(seen, wish)) {
+        if (cas_acquire(&rwlock->state, &seen, had(seen, wish))) { /* EDGE rwlock.held */
+            own(rwlock, wish);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Lock held, somebody waits. Those go on who come first and can have it. */
+static void grant(thrum_rwlock *rwlock, struct woken *woken)
+{
+    struct waiters *list = list_of(rwlock);
+    uint32_t state = load_relaxed(&rwlock->state) & ~WAITED; /* relaxed: the lock */
+
+    while (list->first && can_have(state, (enum wish)list->first->stamp)) {
+        enum wish wish = (enum wish)list->first->stamp;
+
+        if (thrum_waiters_claim_first(list, woken))
+            state = had(state, wish);
+    }
+    store_release(&rwlock->state, state | (list->first ? WAITED : 0)); /* EDGE rwlock.held */
+}
+
+static void left(struct waiters *list, struct waiter *self, struct woken *woken)
+{
+    (void)self;
+    if (load_relaxed(&list->state) & WAITED) /* relaxed: under the lock; else nobody waits */
+        grant((thrum_rwlock *)(void *)list, woken);
+}
+
+/* Lock held. Say that somebody waits, unless it can be had and he is the `next`. */
+static bool must_wait(thrum_rwlock *rwlock, enum wish wish, bool next)
+{
+    uint32_t seen = load_relaxed(&rwlock->state); /* relaxed: a guess */
+
+    for (;;) {
+        bool free = next && can_have(seen, wish);
+        uint32_t state = free ? had(seen, wish) : seen | WAITED;
+
+        if (cas_acquire(&rwlock->state, &seen, state)) /* EDGE rwlock.held */
+            return !free;
+    }
+}
+
+static bool again(struct waiters *list, struct waiter *self)
+{
+    return !must_wait((thrum_rwlock *)(void *)list, (enum wish)self->stamp,
+                      !self->linked || list->first == self);
+}
+
+static const struct waiters_kind kind = {
+    .again = again, .left = left, .wait = {.what = "rwlock"}};
+
+static int wait_for(thrum_rwlock *rwlock, enum wish wish)
+{
+    struct waiters *list = list_of(rwlock);
+    struct waiter self;
+    int status = thrum_waiter_begin(&self);
+
+    if (status)
+        return status;
+    self.stamp = wish;
+    waiters_lock(list);
+    if (must_wait(rwlock, wish, !list->first)) {
+        thrum_waiters_link(list, &self);
+        waiters_unlock(list);
+        status = thrum_waiter_sleep(list, &self, &kind);
+    } else {
+        waiters_unlock(list);
+    }
+    if (!status)
+        own(rwlock, wish);
+    return status;
+}
+
+static int lock(thrum_rwlock *rwlock, enum wish wish)
+{
+    if (!thrum_worker_self())
+        thrum_panic("a thrum_rwlock was to be locked outside a task");
+    if (LIKELY(take(rwlock, wish))) {
+        thrum_spend();
+        return 0;
+    }
+    return owned(rwlock) ? -EDEADLK : wait_for(rwlock, wish);
+}
+
+static int try_lock(thrum_rwlock *rwlock, enum wish wish)
+{
+    if (!thrum_worker_self())
+        thrum_panic("a thrum_rwlock was to be locked outside a task");
+    return take(rwlock, wish) ? 0 : -EBUSY;
+}
+
+int thrum_rwlock_read(thrum_rwlock *rwlock)
+{
+    return lock(rwlock, READ);
+}
+
+int thrum_rwlock_write(thrum_rwlock *rwlock)
+{
+    return lock(rwlock, WRITE);
+}
+
+int thrum_rwlock_try_read(thrum_rwlock *rwlock)
+{
+    return try_lock(rwlock, READ);
+}
+
+int thrum_rwlock_try_write(thrum_rwlock *rwlock)
+{
+    return try_lock(rwlock, WRITE);
+}
+
+/* One reader or the writer less. */
+static void unlock(thrum_rwlock *rwlock, uint32_t less)
+{
+    uint32_t seen = load_relaxed(&rwlock->state); /* relaxed: a guess */
+    struct woken woken = {NULL, NULL, 0};
+
+    while (!(seen & WAITED))
+        if (cas_release(&rwlock->state, &seen, seen - less)) /* EDGE rwlock.held */
+            return;
+    waiters_lock(list_of(rwlock));
+    seen = load_relaxed(&rwlock->state); /* relaxed: a guess */
+    while (!cas_acq_rel(&rwlock->state, &seen, seen - less)) /* EDGE rwlock.held */
+        continue;
+    if (seen & WAITED)
+        grant(rwlock, &woken);
+    waiters_unlock(list_of(rwlock));
+    POINT("rwlock.ready");
+    thrum_woken_ready(&woken);
+}
+
+void thrum_rwlock_read_unlock(thrum_rwlock *rwlock)
+{
+    if (!(load_relaxed(&rwlock->state) & ~(WAITED | WRITING))) /* relaxed: the caller is counted */
+        thrum_panic("thrum_rwlock_read_unlock was called on a lock that nobody has for reading");
+    unlock(rwlock, 1);
+}
+
+void thrum_rwlock_write_unlock(thrum_rwlock *rwlock)
+{
+    if (!thrum_worker_self() || !owned(rwlock))
+        thrum_panic("thrum_rwlock_write_unlock was called by a task that has not locked it for "
+                    "writing");
+    store_relaxed(&rwlock->owner, 0); /* relaxed: only its owner finds itself */
+    unlock(rwlock, WRITING);
+}

@@ -1,0 +1,179 @@
+/*
+ * semaphore.c - permits that tasks take and give back.
+ *
+ * `state` is the number of free permits, and WAITED while somebody waits.
+ * Without that flag it is changed by compare-and-swap alone; with it, only
+ * under the lock, so that nobody overtakes.
+ *
+ * Edges
+ *   sem.permit   release -> acquire   what was done with the permit before
+ */
+#include <thrum/semaphore.h>
+
+#include <errno.h>
+
+#include "runtime/base/point.h"
+#include "runtime/task/waiters.h"
+
+#define WAITED 0x80000000u
+
+_Static_assert(sizeof(thrum_sem) == 32, "the size that the header promises");
+_Static_assert(offsetof(thrum_sem, state) == offsetof(struct waiters, state),
+               "a semaphore begins like a list of waiters");
+
+static struct waiters *list_of(const thrum_sem *sem)
+{
+    return (struct waiters *)(uintptr_t)sem;
+}
+
+int thrum_sem_init(thrum_sem *sem, uint32_t permits, uint32_t bound)
+{
+    if (bound == 0)
+        bound = THRUM_PERMITS_MAX;
+    if (permits > bound || bound > THRUM_PERMITS_MAX)
+        return -EINVAL;
+    *sem = (thrum_sem){.state = permits, .bound = bound};
+    return 0;
+}
+
+void thrum_sem_destroy(thrum_sem *sem)
+{
+    waiters_lock(list_of(sem)); /* the last release may still be leaving */
+    if (sem->first)
+        thrum_panic("thrum_sem_destroy was called while a task waits for a permit");
+    waiters_unlock(list_of(sem));
+}
+
+uint32_t thrum_sem_permits(const thrum_sem *sem)
+{
+    return load_relaxed(&sem->state) & ~WAITED; /* relaxed: a glance */
+}
+
+bool thrum_sem_locked(const thrum_sem *sem)
+{
+    uint32_t state = load_relaxed(&sem->state); /* relaxed: a glance */
+
+    return state == 0 || (state & WAITED);
+}
+
+static bool in_range(const thrum_sem *sem, uint32_t n)
+{
+    return n != 0 && n <= sem->bound;
+}
+
+static bool take(thrum_sem *sem, uint32_t n)
+{
+    uint32_t seen = load_relaxed(&sem->state); /* relaxed: a guess */
+
+    while (!(seen & WAITED) && seen >= n)
+        if (cas_acquire(&sem->state, &seen, seen - n)) /* EDGE sem.permit */
+            return true;
+    return false;
+}
+
+int thrum_sem_try_acquire(thrum_sem *sem, uint32_t n)
+{
+    if (!in_range(sem, n))
+        return -EINVAL;
+    return take(sem, n) ? 0 : -EAGAIN;
+}
+
+/* Lock held, somebody waits. Hand out what is there to those who come first. */
+static void grant(thrum_sem *sem, struct woken *woken)
+{
+    struct waiters *list = list_of(sem);
+    uint32_t free = load_relaxed(&sem->state) & ~WAITED; /* relaxed: the lock */
+
+    while (list->first && list->first->stamp <= free) {
+        uint32_t n = list->first->stamp;
+
+        if (thrum_waiters_claim_first(list, woken))
+            free -= n;
+    }
+    store_release(&sem->state, free | (list->first ? WAITED : 0)); /* EDGE sem.permit */
+}
+
+static void left(struct waiters *list, struct waiter *self, struct woken *woken)
+{
+    (void)self;
+    if (load_relaxed(&list->state) & WAITED) /* relaxed: under the lock; else all was handed out */
+        grant((thrum_sem *)(void *)list, woken);
+}
+
+/* Lock held. Say that somebody waits, unless the permits are there and he is the `next`. */
+static bool must_wait(thrum_sem *sem, uint32_t n, bool next)
+{
+    uint32_t seen = load_relaxed(&sem->state); /* relaxed: a guess */
+
+    for (;;) {
+        bool free = next && (seen & ~WAITED) >= n;
+
+        if (cas_acquire(&sem->state, &seen, free ? seen - n : seen | WAITED)) /* EDGE sem.permit */
+            return !free;
+    }
+}
+
+static bool again(struct waiters *list, struct waiter *self)
+{
+    return !must_wait((thrum_sem *)(void *)list, self->stamp, !self->linked || list->first == self);
+}
+
+static const struct waiters_kind kind = {
+    .again = again, .left = left, .wait = {.what = "semaphore"}};
+
+int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
+{
+    struct waiters *list = list_of(sem);
+    struct waiter self;
+    int status;
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_sem_acquire was called outside a task; use thrum_sem_try_acquire there");
+    if (!in_range(sem, n))
+        return -EINVAL;
+    if (LIKELY(take(sem, n))) {
+        thrum_spend();
+        return 0;
+    }
+    status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    self.stamp = n;
+    waiters_lock(list);
+    if (!must_wait(sem, n, !sem->first)) {
+        waiters_unlock(list);
+        return 0;
+    }
+    thrum_waiters_link(list, &self);
+    waiters_unlock(list);
+    return thrum_waiter_sleep(list, &self, &kind);
+}
+
+int thrum_sem_release(thrum_sem *sem, uint32_t n)
+{
+    uint32_t seen = load_relaxed(&sem->state); /* relaxed: a guess */
+    struct woken woken = {NULL, NULL, 0};
+
+    if (n > sem->bound)
+        return -EINVAL;
+    while (!(seen & WAITED)) {
+        if (seen > sem->bound - n)
+            return -EINVAL;
+        if (cas_release(&sem->state, &seen, seen + n)) /* EDGE sem.permit */
+            return 0;
+    }
+    waiters_lock(list_of(sem));
+    seen = load_relaxed(&sem->state); /* relaxed: a guess */
+    do {
+        if ((seen & ~WAITED) > sem->bound - n) {
+            waiters_unlock(list_of(sem));
+            return -EINVAL;
+        }
+    } while (!cas_acq_rel(&sem->state, &seen, seen + n)); /* EDGE sem.permit */
+    if (seen & WAITED)
+        grant(sem, &woken);
+    waiters_unlock(list_of(sem));
+    POINT("sem.ready");
+    thrum_woken_ready(&woken);
+    return 0;
+}
