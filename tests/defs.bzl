@@ -9,6 +9,7 @@ def thrum_test(
         deps = [],
         copts = [],
         defines = [],
+        linkopts = [],
         size = "small",
         **kwargs):
     """A program of TESTs (check.h) that may use the runtime's own headers.
@@ -20,7 +21,8 @@ def thrum_test(
       deps: libraries besides the harness and the runtime.
       copts: compiler flags besides the common ones.
       defines: preprocessor definitions for this test alone.
-      size: small, a minute; medium, five; large, fifteen.
+      linkopts: linker flags besides the common ones.
+      size: small, medium or large; .bazelrc says how long each may take.
       **kwargs: as for cc_test. The tag "campaign" keeps it out of //...
     """
     native.cc_test(
@@ -28,7 +30,7 @@ def thrum_test(
         size = size,
         srcs = srcs or [name + ".c"],
         copts = COPTS + copts,
-        linkopts = LINKOPTS,
+        linkopts = LINKOPTS + linkopts,
         linkstatic = True,
         local_defines = DEFINES + defines,
         deps = ["//:declarations", "//tests:check", library] + deps,

@@ -327,7 +327,7 @@ static void *run_await(void *arg)
 {
     struct outside *outside = arg;
 
-    CHECK_EQ(thrum_runtime_run(outside->runtime, await_each, outside), 0);
+    CHECK_EQ(thrum_runtime_run(outside->runtime, await_each, outside, NULL), 0);
     return NULL;
 }
 
@@ -341,12 +341,14 @@ TEST(a_thread_that_runs_no_task_sets_events)
 
         outside.events = calloc((size_t)outside.n, sizeof(*outside.events));
         CHECK(outside.events != NULL);
+        thrum_hold(outside.runtime, "this thread sets events");
         CHECK_EQ(pthread_create(&thread, NULL, run_await, &outside), 0);
         for (int k = 0; k < outside.n; k++) {
             if (k % 3 == 0)
                 sched_yield();
             thrum_event_set(&outside.events[k]);
         }
+        thrum_release(outside.runtime);
         CHECK_EQ(pthread_join(thread, NULL), 0);
         CHECK_EQ(thrum_runtime_close(outside.runtime), 0);
         free(outside.events);
@@ -363,9 +365,11 @@ TEST(an_event_wakes_tasks_of_other_runtimes)
 
     for (int i = 0; i < 100; i++)
         thrum_event_init(&events[i]);
+    thrum_hold(outside.runtime, "tasks of another runtime set events");
     CHECK_EQ(pthread_create(&thread, NULL, run_await, &outside), 0);
     for (int i = 0; i < 100; i++)
-        CHECK_EQ(thrum_runtime_run(other, set_event, &events[i]), 0);
+        CHECK_EQ(thrum_runtime_run(other, set_event, &events[i], NULL), 0);
+    thrum_release(outside.runtime);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(thrum_runtime_close(other), 0);
     CHECK_EQ(thrum_runtime_close(outside.runtime), 0);

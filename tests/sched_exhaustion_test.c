@@ -141,15 +141,19 @@ TEST(threads_run_out)
 
 TEST(workers_run_out_while_more_are_wanted)
 {
-    thrum_runtime *runtime = runtime_with(2);
+    thrum_runtime *runtime;
 
     for (int k = 1; k <= 6; k++) {
+        runtime = runtime_with(2);
         thread_fails(k);
         CHECK_EQ(thrum_runtime_set_workers(runtime, 8), -EAGAIN);
         CHECK_EQ(thrum_runtime_workers(runtime), 1 + k);
-        CHECK_EQ(thrum_runtime_run(runtime, work, NULL), 0);
+        CHECK_EQ(thrum_runtime_run(runtime, work, NULL, NULL), 0);
         CHECK_EQ(thrum_runtime_set_workers(runtime, 2), 0);
+        CHECK_EQ(thrum_runtime_run(runtime, work, NULL, NULL), 0);
+        CHECK_EQ(thrum_runtime_close(runtime), 0);
     }
+    runtime = runtime_with(2);
     for (int k = 1; k <= 20; k++) {
         int status;
 
@@ -157,7 +161,7 @@ TEST(workers_run_out_while_more_are_wanted)
         status = thrum_runtime_set_workers(runtime, 64);
         memory_fails(0);
         CHECK(status == 0 || status == -ENOMEM);
-        CHECK_EQ(thrum_runtime_run(runtime, work, NULL), 0);
+        CHECK_EQ(thrum_runtime_run(runtime, work, NULL, NULL), 0);
         CHECK_EQ(thrum_runtime_set_workers(runtime, 2), 0);
     }
     CHECK_EQ(thrum_runtime_close(runtime), 0);

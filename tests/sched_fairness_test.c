@@ -302,7 +302,7 @@ static void *keep_busy(void *arg)
 {
     struct stage *stage = arg;
 
-    CHECK_EQ(thrum_runtime_run(stage->runtime, busy_fn, stage), 0);
+    CHECK_EQ(thrum_runtime_run(stage->runtime, busy_fn, stage, NULL), 0);
     return NULL;
 }
 
@@ -315,7 +315,7 @@ static void run_beside(int workers, thrum_fn busy, thrum_fn victim)
     CHECK_EQ(pthread_create(&thread, NULL, keep_busy, &stage), 0);
     while (load_acquire(&stage.started) < 20)
         sched_yield();
-    CHECK_EQ(thrum_runtime_run(stage.runtime, victim, &stage), 0);
+    CHECK_EQ(thrum_runtime_run(stage.runtime, victim, &stage, NULL), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(thrum_runtime_close(stage.runtime), 0);
 }

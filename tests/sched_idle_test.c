@@ -65,10 +65,10 @@ TEST(sixty_four_idle_workers_use_no_cpu)
 
     check_idle(); /* before anything ran */
     for (int i = 0; i < 10; i++)
-        CHECK_EQ(thrum_runtime_run(runtime, spread, &status), 0);
+        CHECK_EQ(thrum_runtime_run(runtime, spread, &status, NULL), 0);
     check_idle();
     CHECK_EQ(thrum_runtime_set_workers(runtime, 2), 0);
-    CHECK_EQ(thrum_runtime_run(runtime, spread, &status), 0);
+    CHECK_EQ(thrum_runtime_run(runtime, spread, &status, NULL), 0);
     check_idle();
     CHECK_EQ(thrum_runtime_close(runtime), 0);
 }

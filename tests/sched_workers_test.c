@@ -73,7 +73,7 @@ static void *run_work(void *arg)
     struct load *load = arg;
 
     while (!load_acquire(&load->stop))
-        CHECK_EQ(thrum_runtime_run(load->runtime, work, load), 0);
+        CHECK_EQ(thrum_runtime_run(load->runtime, work, load, NULL), 0);
     return NULL;
 }
 
@@ -124,7 +124,7 @@ TEST(workers_are_added_and_removed_between_runs)
 
     for (int i = 0; i < many(200); i++) {
         CHECK_EQ(thrum_runtime_set_workers(runtime, i * 7 % 13 + 1), 0);
-        CHECK_EQ(thrum_runtime_run(runtime, fib_once, NULL), 0);
+        CHECK_EQ(thrum_runtime_run(runtime, fib_once, NULL, NULL), 0);
         if (i % 3 == 0)
             CHECK_EQ(thrum_runtime_set_workers(runtime, i * 5 % 11 + 1), 0);
     }
@@ -166,7 +166,7 @@ static void *run_sleepers(void *arg)
 {
     struct sleeping_run *run = arg;
 
-    CHECK_EQ(thrum_runtime_run(run->runtime, many_sleep, &run->sleepers), 0);
+    CHECK_EQ(thrum_runtime_run(run->runtime, many_sleep, &run->sleepers, NULL), 0);
     return NULL;
 }
 
@@ -177,11 +177,13 @@ TEST(tasks_wake_though_their_worker_has_left)
         struct sleeping_run run = {runtime_with(8), {THRUM_EVENT_INIT, 0, 0}};
         pthread_t thread;
 
+        thrum_hold(run.runtime, "this thread sets the event");
         CHECK_EQ(pthread_create(&thread, NULL, run_sleepers, &run), 0);
         while (load_relaxed(&run.sleepers.waiting) < 1000) /* relaxed: a counter */
             CHECK_EQ(thrum_runtime_set_workers(run.runtime, 8), 0);
         CHECK_EQ(thrum_runtime_set_workers(run.runtime, 1), 0);
         thrum_event_set(&run.sleepers.event);
+        thrum_release(run.runtime);
         CHECK_EQ(pthread_join(thread, NULL), 0);
         CHECK_EQ(run.sleepers.woken, 1000);
         CHECK_EQ(thrum_runtime_close(run.runtime), 0);

@@ -379,8 +379,38 @@ static int job_parts(void *arg)
     return thrum_group_close(&group, status, NULL);
 }
 
-static const thrum_fn jobs[] = {job_forks,  job_tree,    job_events, job_waits,
-                                job_yields, job_members, job_wide,   job_meets};
+/* Timeouts that come and such that do not, over sleeps that end and such that do not. */
+static int sleeps(void *arg)
+{
+    int64_t ns = *(const int64_t *)arg;
+    int status = 0;
+
+    for (int i = 0; i < 4 && !status; i++) {
+        thrum_timeout timeout;
+
+        status = thrum_timeout_begin(&timeout, i % 2 ? ns : thrum_s(60));
+        if (!status)
+            status = thrum_timeout_end(&timeout, thrum_sleep(i % 2 ? thrum_s(60) : ns));
+        if (i % 2)
+            status = status == THRUM_ETIMEOUT ? 0 : -1;
+    }
+    return status;
+}
+
+static int job_sleeps(void *arg)
+{
+    static int64_t ns[] = {50 * US, 120 * US, 200 * US, 90 * US, 300 * US, 70 * US};
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof ns / sizeof ns[0] && !status; i++)
+        status = thrum_group_spawn(&group, sleeps, &ns[i], NULL, NULL);
+    return thrum_group_close(&group, status, NULL);
+}
+
+static const thrum_fn jobs[] = {job_forks,   job_tree, job_events, job_waits, job_yields,
+                                job_members, job_wide, job_meets,  job_sleeps};
 
 struct job {
     struct load *load;
@@ -412,7 +442,7 @@ static void *foreign_main(void *arg)
     while (job.ticket < load_acquire(&load->limit)) {
         if (job.ticket % 3 == 0)
             nap((job.ticket % 5 + 1) * 40 * US); /* now and then all workers go to sleep */
-        CHECK_EQ(thrum_runtime_run(load->runtime, run_job, &job), 0);
+        CHECK_EQ(thrum_runtime_run(load->runtime, run_job, &job, NULL), 0);
         job.ticket = add_acq_rel(&load->tickets, 1);
     }
     return NULL;
@@ -459,10 +489,11 @@ static void report(const struct load *load, const char *point)
 
     fprintf(stderr,
             "%s: tickets %u limit %u parts %u finished %u; idle state %llx sleeping %llx "
-            "busy %u poller %u inject %s\n",
+            "busy %llx poller %u inject %s\n",
             point, load->tickets, load->limit, load->parts, load->finished,
             (unsigned long long)scheduler->idle.state,
-            (unsigned long long)scheduler->idle.sleeping[0], scheduler->busy, scheduler->poller,
+            (unsigned long long)scheduler->idle.sleeping[0],
+            (unsigned long long)scheduler->busy, scheduler->poller,
             thrum_inject_empty(&scheduler->inject) ? "empty" : "full");
     for (unsigned i = 0; i < WORKERS; i++) {
         const struct worker *worker = pointer_of(scheduler->workers[i]);
@@ -472,7 +503,7 @@ static void report(const struct load *load, const char *point)
                 (unsigned long long)(worker->deque.shared.hi & DEQUE_SHARED_MAX),
                 (unsigned long long)worker->deque.lane.bottom,
                 worker->notified,
-                worker->fiber ? " runs a fiber" : "");
+                worker->deque.lane.fiber ? " runs a fiber" : "");
     }
 }
 
@@ -583,7 +614,13 @@ static const char *const park[] = {"search.begin", "idle.sleep", "sleep.last",  
                                    "park.end",     NULL};
 
 static const char *const finish[] = {"group.end", "group.ended", "branch.end", "branch.ended",
-                                     "wait.fire", "wait.fired",  "event.fire", NULL};
+                                     "wait.fire", "wait.fired",  "event.fired",  NULL};
+
+static const char *const timers[] = {"timer.arm",       "timer.sift",       "timer.remove",
+                                     "timer.expire",    "deadline.expire",  "deadline.expired", NULL};
+
+static const char *const enter[] = {"strand.enter", "strand.entered", "strand.leave", "roster.add",
+                                    "roster.grow",  "roster.remove",  "strand.tier",  NULL};
 
 static const char *const join[] = {"deque.pop",   "deque.stolen",      "suspend.left",
                                    "group.wait",  "branch.wait",       "wait.commit",
@@ -606,4 +643,6 @@ STOPS(revoke, 0)
 STOPS(wake, 1)
 STOPS(park, 0)
 STOPS(finish, 1)
+STOPS(enter, 1)
 STOPS(join, 1)
+STOPS(timers, 1)

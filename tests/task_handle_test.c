@@ -29,7 +29,7 @@ static int outlives(void *arg)
     int seen = 17;
 
     (void)arg;
-    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, collecting()), 0);
     CHECK_EQ(thrum_group_spawn(&group, wait_for, &event, NULL, &sleeper), 0);
     CHECK_EQ(thrum_group_spawn(&group, fail, &status, NULL, &failed), 0);
     thrum_yield();
@@ -118,7 +118,7 @@ TEST(a_thread_that_runs_no_task_looks_at_a_handle)
     int status;
 
     for (int i = 0; i < 100; i++) {
-        CHECK_EQ(thrum_runtime_run(runtime, keep_handle, &keep), 0);
+        CHECK_EQ(thrum_runtime_run(runtime, keep_handle, &keep, NULL), 0);
         CHECK(thrum_task_ended(keep.task, &status));
         CHECK_EQ(status, 5);
         thrum_task_unref(keep.task);
@@ -180,7 +180,7 @@ TEST(a_thread_that_runs_no_task_gives_handles_back_while_tasks_run)
         pthread_t thread;
 
         CHECK_EQ(pthread_create(&thread, NULL, look_at_handles, &show), 0);
-        CHECK_EQ(thrum_runtime_run(show.runtime, show_handles, &show), 0);
+        CHECK_EQ(thrum_runtime_run(show.runtime, show_handles, &show, NULL), 0);
         CHECK_EQ(pthread_join(thread, NULL), 0);
         CHECK_EQ(thrum_runtime_close(show.runtime), 0);
     }
@@ -260,7 +260,7 @@ static int child(void *arg)
     CHECK_EQ(thrum_self(), self);
     if (!family->inner)
         return -EIO;
-    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, collecting()), 0);
     CHECK_EQ(thrum_group_spawn_child(&group, &below, child, &inner), 0);
     CHECK_EQ(thrum_self(), self);
     CHECK_EQ(thrum_group_close(&group, 0, NULL), THRUM_EGROUP);
@@ -282,7 +282,7 @@ static int identities(void *arg)
 
         for (int k = 0; k < 4; k++)
             families[k] = (struct family){self, 0, k % 2};
-        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_group_open(&group, collecting()), 0);
         CHECK_EQ(thrum_group_spawn_n(&group, children, 2, child, families, sizeof(families[0])), 0);
         CHECK_EQ(thrum_group_spawn(&group, child, &families[2], NULL, NULL), 0);
         CHECK_EQ(thrum_self(), self);

@@ -38,7 +38,7 @@ static inline int run_with(int workers, thrum_fn fn, void *arg)
     thrum_options options = THRUM_OPTIONS_INIT;
 
     options.workers = workers;
-    return thrum_run(fn, arg, &options);
+    return thrum_run(fn, arg, &options, NULL);
 }
 
 /* The same with 1, 2, 8 and 64 workers; the status must be 0 each time. */
@@ -51,6 +51,14 @@ static inline void run_everywhere(thrum_fn fn, void *arg)
             break;
         CHECK_EQ(run_with(counts[i], fn, arg), 0);
     }
+}
+
+/* Options of a group whose tasks go on when one fails. */
+static inline const thrum_group_options *collecting(void)
+{
+    static const thrum_group_options options = {sizeof(options), THRUM_COLLECT, NULL, 0, 0};
+
+    return &options;
 }
 
 static inline thrum_runtime *runtime_with(int workers)

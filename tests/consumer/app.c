@@ -38,7 +38,7 @@ static int squares(void *arg)
 int main(void)
 {
     long sum = 0;
-    int status = thrum_run(squares, &sum, NULL);
+    int status = thrum_run(squares, &sum, NULL, NULL);
 
     printf("status %d, sum %ld\n", status, sum);
     return status == 0 && sum == 332833500 ? 0 : 1;

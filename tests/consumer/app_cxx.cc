@@ -29,7 +29,7 @@ int body(void *arg)
 int main()
 {
     int number = 21;
-    int status = thrum_run(body, &number, nullptr);
+    int status = thrum_run(body, &number, nullptr, NULL);
 
     std::printf("status %d, number %d\n", status, number);
     return status == 0 && number == 42 ? 0 : 1;

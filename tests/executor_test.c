@@ -1,0 +1,342 @@
+/*
+ * executor_test.c - calls run on threads, their results come back, and a cancel
+ * stops, tells or abandons them.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "runtime/atomic/verbs.h"
+#include "runtime/plat/thread.h"
+#include "workers.h"
+
+/* What calls and their tasks share. */
+static struct {
+    thrum_executor *executor;
+    uint32_t ran;     /* atomic: calls that began */
+    uint32_t ended;   /* atomic: calls that ended */
+    uint32_t told;    /* atomic: calls that heard of a cancel */
+    uint32_t dropped; /* atomic */
+    uint32_t go;      /* atomic: calls may end */
+} shared;
+
+/* Runs the task everywhere, each time with a new executor of that many threads. */
+static void play(thrum_fn fn, uint32_t threads)
+{
+    static const int counts[] = {1, 2, 8};
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        thrum_executor_options options = THRUM_EXECUTOR_OPTIONS_INIT;
+        size_t busy = 1;
+
+        memset(&shared, 0, sizeof shared);
+        options.threads = threads;
+        CHECK_EQ(thrum_executor_create(&shared.executor, &options), 0);
+        CHECK_EQ(run_with(counts[i], fn, NULL), 0);
+        CHECK_EQ(thrum_executor_close(shared.executor, thrum_s(3600), &busy), 0);
+        CHECK_EQ(busy, 0);
+    }
+}
+
+static int give(void *arg)
+{
+    add_relaxed(&shared.ran, 1); /* relaxed: a counter */
+    CHECK_EQ(thrum_self(), 0);
+    CHECK_EQ(thrum_thread_check_cancelled(), 0);
+    return *(const int *)arg;
+}
+
+/* Until it is told, or may end. */
+static int linger(void *arg)
+{
+    (void)arg;
+    add_relaxed(&shared.ran, 1); /* relaxed: a counter */
+    while (!load_relaxed(&shared.go) && !thrum_thread_check_cancelled()) /* relaxed: a flag */
+        sched_yield();
+    add_relaxed(&shared.told, thrum_thread_check_cancelled() != 0); /* relaxed: a counter */
+    add_relaxed(&shared.ended, 1);                                  /* relaxed: a counter */
+    return -EIO;
+}
+
+static void drop(void *copy)
+{
+    CHECK_EQ(*(const int *)copy, 42);
+    add_relaxed(&shared.dropped, 1); /* relaxed: a counter */
+}
+
+static void await(const uint32_t *counter, uint32_t n)
+{
+    while (load_relaxed(counter) < n) /* relaxed: a counter */
+        CHECK_EQ(thrum_yield(), 0);
+}
+
+/* ---- results ---------------------------------------------------------------------------------- */
+
+static int results(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(thrum_executor_threads(shared.executor), 0);
+    for (int i = 0; i < 200; i++) {
+        int status = i % 3 ? i : -i;
+
+        CHECK_EQ(thrum_to_thread(shared.executor, give, &status), status);
+        CHECK_EQ(thrum_to_thread_copy(shared.executor, give, &status, sizeof status, NULL), status);
+    }
+    CHECK_EQ(shared.ran, 400);
+    CHECK_LE(thrum_executor_threads(shared.executor), 4);
+    return 0;
+}
+
+TEST(a_call_s_result_comes_back)
+{
+    play(results, 4);
+}
+
+static int one_call(void *arg)
+{
+    return thrum_to_thread(shared.executor, give, arg);
+}
+
+static int crowd(void *arg)
+{
+    int zero = 0;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < many(4000); i++)
+        CHECK_EQ(thrum_group_spawn(&group, one_call, &zero, NULL, NULL), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(shared.ran, many(4000));
+    CHECK_EQ(thrum_executor_waiting(shared.executor), 0);
+    return 0;
+}
+
+TEST(more_calls_than_threads_all_run)
+{
+    play(crowd, 3);
+}
+
+/* ---- cancels ---------------------------------------------------------------------------------- */
+
+static int lingering(void *arg)
+{
+    (void)arg;
+    return thrum_to_thread(shared.executor, linger, NULL);
+}
+
+static int lingering_copy(void *arg)
+{
+    int value = 42;
+
+    (void)arg;
+    return thrum_to_thread_copy(shared.executor, linger, &value, sizeof value, drop);
+}
+
+/* Two run, the others wait for a thread. */
+static int cancel_all(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < many(2000); i++)
+        CHECK_EQ(thrum_group_spawn(&group, lingering, NULL, NULL, NULL), 0);
+    await(&shared.ran, 2);
+    thrum_group_cancel(&group, -1, NULL);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(shared.ran, shared.ended); /* waited for */
+    CHECK_EQ(shared.ran, shared.told);
+    return 0;
+}
+
+TEST(a_cancelled_call_is_told_and_waited_for_or_never_begins)
+{
+    play(cancel_all, 2);
+}
+
+static int abandon(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 50; i++)
+        CHECK_EQ(thrum_group_spawn(&group, lingering_copy, NULL, NULL, NULL), 0);
+    await(&shared.ran, 2);
+    while (thrum_executor_waiting(shared.executor) < 48) /* a task that never began has no copy */
+        CHECK_EQ(thrum_yield(), 0);
+    thrum_group_cancel(&group, -1, NULL);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    await(&shared.dropped, 50); /* by tasks, and by the threads when they are through */
+    return 0;
+}
+
+TEST(an_abandoned_call_drops_its_copy_once)
+{
+    play(abandon, 2);
+    CHECK_EQ(shared.dropped, 50);
+}
+
+static int shielded(void *arg)
+{
+    thrum_timeout timeout;
+    thrum_shield shield;
+    int status;
+
+    (void)arg;
+    store_relaxed(&shared.go, 1); /* relaxed: a flag */
+    CHECK_EQ(thrum_timeout_begin(&timeout, 0), 0);
+    thrum_shield_begin(&shield);
+    CHECK_EQ(thrum_to_thread(shared.executor, linger, NULL), -EIO);
+    status = thrum_shield_end(&shield);
+    CHECK_EQ(status, THRUM_ECANCELED);
+    CHECK_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+    CHECK_EQ(shared.told, 0);
+    return 0;
+}
+
+TEST(a_shielded_call_is_left_alone)
+{
+    play(shielded, 2);
+}
+
+static int blink(void *arg)
+{
+    add_relaxed((uint32_t *)arg, 1); /* relaxed: a counter */
+    return 7;
+}
+
+struct race {
+    uint32_t began; /* atomic */
+    int status;
+};
+
+static int racer(void *arg)
+{
+    struct race *race = arg;
+
+    race->status = thrum_to_thread(shared.executor, blink, &race->began);
+    return race->status < 0 ? race->status : 0;
+}
+
+/* Whatever a cancel meets: either it never began, or it is over when its task goes on. */
+static int races(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < many(20000); i++) {
+        struct race race = {0, 0};
+        thrum_group group;
+        thrum_child child;
+
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_group_spawn_child(&group, &child, racer, &race), 0);
+        for (int j = 0; j < i % 4; j++)
+            (void)thrum_yield();
+        thrum_group_cancel(&group, -1, NULL);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        CHECK(race.status == 7 || race.status == 0 || race.status == THRUM_ECANCELED);
+        CHECK(race.status != 7 || load_relaxed(&race.began) == 1); /* relaxed: it has ended */
+    }
+    return 0;
+}
+
+TEST(cancel_and_end_race)
+{
+    play(races, 2);
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static int leave_behind(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, lingering_copy, NULL, NULL, NULL), 0);
+    await(&shared.ran, 1);
+    thrum_group_cancel(&group, -1, NULL);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+static int deaf_call(void *arg)
+{
+    (void)arg;
+    add_relaxed(&shared.ran, 1);      /* relaxed: a counter */
+    while (!load_relaxed(&shared.go)) /* relaxed: a flag */
+        sched_yield();
+    return 0;
+}
+
+static int abandon_deaf(void *arg)
+{
+    int value = 42;
+
+    (void)arg;
+    return thrum_to_thread_copy(shared.executor, deaf_call, &value, sizeof value, drop);
+}
+
+static int leave_deaf(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, abandon_deaf, NULL, NULL, NULL), 0);
+    await(&shared.ran, 1);
+    thrum_group_cancel(&group, -1, NULL);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(close_says_what_it_waits_for)
+{
+    size_t busy = 0;
+
+    memset(&shared, 0, sizeof shared);
+    CHECK_EQ(thrum_executor_create(&shared.executor, NULL), 0);
+    CHECK_EQ(run_with(2, leave_deaf, NULL), 0);
+    CHECK_EQ(thrum_executor_close(shared.executor, -1, NULL), -EINVAL);
+    CHECK_EQ(thrum_executor_close(shared.executor, 0, &busy), THRUM_ETIMEOUT);
+    CHECK_EQ(busy, 1);
+    store_relaxed(&shared.go, 1); /* relaxed: a flag */
+    CHECK_EQ(thrum_executor_close(shared.executor, thrum_s(3600), &busy), 0);
+    CHECK_EQ(busy, 0);
+    CHECK_EQ(shared.dropped, 1);
+}
+
+TEST(close_waits_for_an_abandoned_call_that_listens)
+{
+    play(leave_behind, 1);
+    CHECK_EQ(shared.dropped, 1);
+}
+
+static int without_threads(void *arg)
+{
+    int three = 3;
+
+    (void)arg;
+    store_relaxed(&thrum_thread_fail_after, 1); /* relaxed: this thread alone starts some now */
+    CHECK_EQ(thrum_to_thread(shared.executor, give, &three), -EAGAIN);
+    CHECK_EQ(shared.ran, 0);
+    CHECK_EQ(thrum_to_thread(shared.executor, give, &three), 3);
+    return 0;
+}
+
+TEST(without_a_thread_a_call_is_refused)
+{
+    play(without_threads, 2);
+}
+
+TEST(options_out_of_range_are_refused)
+{
+    thrum_executor_options options = THRUM_EXECUTOR_OPTIONS_INIT;
+    thrum_executor *executor = NULL;
+
+    options.idle_ns = -1;
+    CHECK_EQ(thrum_executor_create(&executor, &options), -EINVAL);
+    options = (thrum_executor_options)THRUM_EXECUTOR_OPTIONS_INIT;
+    options.size--;
+    CHECK_EQ(thrum_executor_create(&executor, &options), -EINVAL);
+    CHECK(executor == NULL);
+}

@@ -1,0 +1,273 @@
+/*
+ * parallel_test.c - loops over ranges: every index once, the same sums
+ * everywhere, failures and cancels stop the rest, arrays come out sorted.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/atomic/verbs.h"
+#include "workers.h"
+
+#define N 100000
+
+static uint32_t visits[N]; /* atomic */
+
+static int visit(size_t begin, size_t end, void *arg)
+{
+    const size_t *grain = arg;
+
+    CHECK_LT(begin, end);
+    CHECK(!*grain || end - begin <= *grain);
+    for (size_t i = begin; i < end; i++)
+        add_relaxed(&visits[i], 1); /* relaxed: a counter */
+    return 0;
+}
+
+static int every_index(void *arg)
+{
+    static const size_t grains[] = {0, 1, 7, N, 2 * N};
+
+    (void)arg;
+    for (size_t g = 0; g < sizeof grains / sizeof grains[0]; g++) {
+        size_t grain = grains[g];
+        size_t n = grain == 1 ? (size_t)many(N) : N;
+
+        memset(visits, 0, sizeof visits);
+        CHECK_EQ(thrum_parallel_for(3, n, grain, visit, &grain), 0);
+        for (size_t i = 0; i < N; i++)
+            CHECK_EQ(visits[i], i >= 3 && i < n);
+    }
+    CHECK_EQ(thrum_parallel_for(5, 5, 1, visit, NULL), 0);
+    CHECK_EQ(thrum_parallel_for(6, 5, 1, visit, NULL), -EINVAL);
+    return 0;
+}
+
+TEST(a_loop_does_every_index_once)
+{
+    run_everywhere(every_index, NULL);
+}
+
+/* ---- failures and cancels ---------------------------------------------------------------------- */
+
+static uint32_t done; /* atomic */
+
+static int fail_late(size_t begin, size_t end, void *arg)
+{
+    (void)end;
+    if (begin == 4000)
+        return -EIO;
+    add_relaxed(&done, 1); /* relaxed: a counter */
+    return begin > 4000 ? thrum_sleep(thrum_s(1000)) : (int)(intptr_t)arg;
+}
+
+static int failing(void *arg)
+{
+    (void)arg;
+    done = 0;
+    CHECK_EQ(thrum_parallel_for(0, 5000, 1, fail_late, NULL), -EIO);
+    CHECK_EQ(thrum_cancel_pending(), false);
+    return 0;
+}
+
+TEST(a_failure_stops_the_other_parts)
+{
+    run_everywhere(failing, NULL);
+}
+
+static int sleep_long(size_t begin, size_t end, void *arg)
+{
+    (void)begin;
+    (void)end;
+    (void)arg;
+    return thrum_sleep(thrum_s(1000));
+}
+
+static int timed_out(void *arg)
+{
+    thrum_timeout timeout;
+
+    (void)arg;
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_ms(5)), 0);
+    CHECK_EQ(thrum_timeout_end(&timeout, thrum_parallel_for(0, 300, 1, sleep_long, NULL)),
+             THRUM_ETIMEOUT);
+    return 0;
+}
+
+TEST(a_cancel_from_outside_reaches_all_parts)
+{
+    run_everywhere(timed_out, NULL);
+}
+
+/* ---- reductions --------------------------------------------------------------------------------- */
+
+static int add_up(size_t begin, size_t end, void *sum, void *arg)
+{
+    double *total = sum;
+
+    (void)arg;
+    for (size_t i = begin; i < end; i++)
+        *total += 1.0 / (double)(i + 1);
+    return 0;
+}
+
+static void add(void *left, const void *right, void *arg)
+{
+    (void)arg;
+    *(double *)left += *(const double *)right;
+}
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static int sums(void *arg)
+{
+    uint64_t *bits = arg;
+
+    for (size_t grain = 0; grain < 2; grain++) {
+        double sum = 0.0;
+
+        CHECK_EQ(thrum_parallel_reduce(0, N, grain * 100, add_up, add, &sum, sizeof sum, NULL), 0);
+        CHECK(sum > 12.0 && sum < 12.1);
+        if (bits[grain] == 0)
+            bits[grain] = bits_of(sum);
+        CHECK_EQ(bits[grain], bits_of(sum)); /* on any number of workers */
+    }
+    return 0;
+}
+
+TEST(a_sum_has_the_same_bits_on_any_number_of_workers)
+{
+    uint64_t bits[2] = {0, 0};
+    double sum = 0;
+
+    run_everywhere(sums, bits);
+    (void)sum;
+}
+
+static int sums_out_of_range(void *arg)
+{
+    unsigned char sum[THRUM_SUM_MAX + 1];
+
+    (void)arg;
+    CHECK_EQ(thrum_parallel_reduce(0, 1, 0, add_up, add, sum, 0, NULL), -EINVAL);
+    CHECK_EQ(thrum_parallel_reduce(0, 1, 0, add_up, add, sum, sizeof sum, NULL), -EINVAL);
+    return 0;
+}
+
+TEST(a_sum_that_is_too_large_is_refused)
+{
+    CHECK_EQ(run_with(1, sums_out_of_range, NULL), 0);
+}
+
+/* ---- invoke ------------------------------------------------------------------------------------- */
+
+static int set(void *arg)
+{
+    *(int *)arg = 1;
+    return 0;
+}
+
+static int invocations(void *arg)
+{
+    int flags[5] = {0};
+    thrum_invocation calls[5];
+
+    (void)arg;
+    for (int i = 0; i < 5; i++)
+        calls[i] = (thrum_invocation){set, &flags[i]};
+    CHECK_EQ(thrum_parallel_invoke(calls, 5), 0);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(flags[i], 1);
+    CHECK_EQ(thrum_parallel_invoke(calls, 0), 0);
+    return 0;
+}
+
+TEST(invoke_calls_each_function)
+{
+    run_everywhere(invocations, NULL);
+}
+
+/* ---- sorting ------------------------------------------------------------------------------------ */
+
+struct item {
+    uint32_t key;
+    uint32_t place;
+    char rest[300];
+};
+
+static int by_key(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static void sort_numbers(size_t n, uint32_t range)
+{
+    uint32_t *numbers = malloc((n + 1) * sizeof *numbers);
+    uint64_t before = 0;
+    uint64_t after = 0;
+    uint64_t seed = n + 1;
+
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u; /* Knuth's generator */
+        numbers[i] = (uint32_t)(seed >> 33) % range;
+        before += numbers[i];
+    }
+    CHECK_EQ(thrum_parallel_sort(numbers, n, sizeof *numbers, by_key), 0);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(i == 0 || numbers[i - 1] <= numbers[i]);
+        after += numbers[i];
+    }
+    CHECK_EQ(before, after);
+    free(numbers);
+}
+
+static int sorting(void *arg)
+{
+    (void)arg;
+    for (size_t n = 0; n < 40; n++)
+        sort_numbers(n, 10);
+    sort_numbers((size_t)many(200000), 1000);
+    sort_numbers((size_t)many(200000), UINT32_MAX);
+    return 0;
+}
+
+TEST(numbers_come_out_sorted)
+{
+    run_everywhere(sorting, NULL);
+}
+
+static int stable(void *arg)
+{
+    size_t n = (size_t)many(20000);
+    struct item *items = calloc(n, sizeof *items);
+
+    (void)arg;
+    for (size_t i = 0; i < n; i++) {
+        items[i].key = (uint32_t)(i * 7919 % 13);
+        items[i].place = (uint32_t)i;
+        memset(items[i].rest, (int)(items[i].place % 251), sizeof items[i].rest);
+    }
+    CHECK_EQ(thrum_parallel_sort(items, n, sizeof *items, by_key), 0);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(i == 0 || items[i - 1].key < items[i].key ||
+              (items[i - 1].key == items[i].key && items[i - 1].place < items[i].place));
+        for (size_t j = 0; j < sizeof items[i].rest; j++)
+            CHECK_EQ((unsigned char)items[i].rest[j], items[i].place % 251);
+    }
+    free(items);
+    return 0;
+}
+
+TEST(large_elements_keep_their_order)
+{
+    run_everywhere(stable, NULL);
+}

@@ -1,0 +1,286 @@
+/*
+ * sync_semaphore_test.c - permits are neither lost nor doubled, are given in
+ * order of arrival, and nobody overtakes.
+ */
+#include <pthread.h>
+
+#include "racing.h"
+
+static int plain(void *arg)
+{
+    thrum_sem sem = THRUM_SEM_INIT(3);
+
+    (void)arg;
+    CHECK_EQ(thrum_sem_permits(&sem), 3);
+    CHECK(!thrum_sem_locked(&sem));
+    CHECK_EQ(thrum_sem_acquire(&sem, 2), 0);
+    CHECK_EQ(thrum_sem_try_acquire(&sem, 2), -EAGAIN);
+    CHECK_EQ(thrum_sem_try_acquire(&sem, 1), 0);
+    CHECK(thrum_sem_locked(&sem));
+    CHECK_EQ(thrum_sem_acquire(&sem, 0), -EINVAL);
+    CHECK_EQ(thrum_sem_release(&sem, 5), 0);
+    CHECK_EQ(thrum_sem_permits(&sem), 5);
+    thrum_sem_destroy(&sem);
+    CHECK_EQ(thrum_sem_init(&sem, 2, 1), -EINVAL);
+    CHECK_EQ(thrum_sem_init(&sem, UINT32_MAX, 0), -EINVAL);
+    CHECK_EQ(thrum_sem_init(&sem, 0, 0), 0);
+    CHECK_EQ(thrum_sem_try_acquire(&sem, 1), -EAGAIN);
+    CHECK_EQ(thrum_sem_release(&sem, THRUM_PERMITS_MAX), 0);
+    CHECK_EQ(thrum_sem_release(&sem, 1), -EINVAL);
+    return 0;
+}
+
+TEST(permits_are_taken_and_given)
+{
+    run_everywhere(plain, NULL);
+}
+
+static int bounded(void *arg)
+{
+    thrum_sem sem = THRUM_SEM_INIT_BOUNDED(2);
+
+    (void)arg;
+    CHECK_EQ(thrum_sem_release(&sem, 1), -EINVAL);
+    CHECK_EQ(thrum_sem_acquire(&sem, 3), -EINVAL);
+    CHECK_EQ(thrum_sem_acquire(&sem, 2), 0);
+    CHECK_EQ(thrum_sem_release(&sem, 3), -EINVAL);
+    CHECK_EQ(thrum_sem_release(&sem, 1), 0);
+    CHECK_EQ(thrum_sem_release(&sem, 2), -EINVAL);
+    CHECK_EQ(thrum_sem_release(&sem, 1), 0);
+    CHECK_EQ(thrum_sem_permits(&sem), 2);
+    return 0;
+}
+
+TEST(a_bounded_semaphore_refuses_too_many)
+{
+    run_everywhere(bounded, NULL);
+}
+
+static int no_allocation(void *arg)
+{
+    thrum_sem sem = THRUM_SEM_INIT(1);
+
+    (void)arg;
+    no_allocation_begin();
+    for (int i = 0; i < 10000; i++) {
+        CHECK_EQ(thrum_sem_acquire(&sem, 1), 0);
+        CHECK_EQ(thrum_sem_release(&sem, 1), 0);
+    }
+    no_allocation_end();
+    return 0;
+}
+
+TEST(a_free_permit_is_taken_without_allocating)
+{
+    CHECK_EQ(run_with(1, no_allocation, NULL), 0);
+}
+
+/* ---- order ----------------------------------------------------------------------------------- */
+
+struct line {
+    thrum_sem sem;
+    int next; /* one worker: no two at once */
+};
+
+static int stand(void *arg)
+{
+    struct racer *racer = arg;
+    struct line *line = racer->arena;
+
+    racer->status = thrum_sem_acquire(&line->sem, racer->number == 0 ? 5 : 1);
+    if (racer->status)
+        return racer->status;
+    CHECK_EQ(line->next++, racer->number);
+    return 0;
+}
+
+/* The first wants five, and all behind him wait until he has them. */
+static int in_order(void *arg)
+{
+    struct line line = {THRUM_SEM_INIT(0), 0};
+    struct racer racers[10];
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        racers[i] = (struct racer){&line, i, NEVER_RAN};
+        CHECK_EQ(thrum_group_spawn(&group, stand, &racers[i], NULL, NULL), 0);
+    }
+    thrum_yield();
+    CHECK_EQ(thrum_sem_release(&line.sem, 4), 0);
+    CHECK_EQ(thrum_sem_permits(&line.sem), 4);
+    CHECK(thrum_sem_locked(&line.sem)); /* there are some, but somebody waits */
+    CHECK_EQ(thrum_sem_try_acquire(&line.sem, 1), -EAGAIN);
+    thrum_yield();
+    CHECK_EQ(line.next, 0);
+    CHECK_EQ(thrum_sem_release(&line.sem, 1), 0);
+    thrum_yield();
+    CHECK_EQ(line.next, 1);
+    CHECK_EQ(thrum_sem_release(&line.sem, 9), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(line.next, 10);
+    thrum_sem_destroy(&line.sem);
+    return 0;
+}
+
+TEST(nobody_who_wants_few_overtakes_who_wants_many)
+{
+    CHECK_EQ(run_with(1, in_order, NULL), 0);
+}
+
+/* The first, who wants five, gives up: those behind him get what is there. */
+static int first_gives_up(void *arg)
+{
+    struct line line = {THRUM_SEM_INIT(4), 1};
+    struct racer racers[5];
+    thrum_task *first;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 5; i++) {
+        racers[i] = (struct racer){&line, i, NEVER_RAN};
+        CHECK_EQ(thrum_group_spawn(&group, stand, &racers[i], NULL, i ? NULL : &first), 0);
+    }
+    thrum_yield();
+    CHECK_EQ(line.next, 1);
+    thrum_task_cancel(first, 0, NULL);
+    thrum_task_unref(first);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(racers[0].status, THRUM_ECANCELED);
+    CHECK_EQ(line.next, 5);
+    CHECK_EQ(thrum_sem_permits(&line.sem), 0);
+    return 0;
+}
+
+TEST(who_gives_up_lets_those_behind_him_go)
+{
+    CHECK_EQ(run_with(1, first_gives_up, NULL), 0);
+}
+
+/* ---- cancel against release ------------------------------------------------------------------ */
+
+static uint32_t wants(int number)
+{
+    return 1 + (uint32_t)number % 3;
+}
+
+static int acquire(void *arg)
+{
+    struct racer *racer = arg;
+
+    racer->status = thrum_sem_acquire(racer->arena, wants(racer->number));
+    return racer->status;
+}
+
+static int release_all(void *arg)
+{
+    uint32_t all = 0;
+
+    for (int i = 0; i < RACERS; i++)
+        all += wants(i);
+    for (uint32_t n = 1; all; n = n % 2 + 1) {
+        n = n < all ? n : all;
+        CHECK_EQ(thrum_sem_release(arg, n), 0);
+        all -= n;
+    }
+    return 0;
+}
+
+static int races(void *arg)
+{
+    thrum_sem sem = THRUM_SEM_INIT(0);
+    uint64_t seed = 88172645463325252u;
+
+    (void)arg;
+    for (int i = 0; i < race_rounds(); i++) {
+        struct race it = {.wait = acquire, .wake = release_all, .arena = &sem};
+        uint32_t left = 0;
+
+        race(&it, random_next(&seed));
+        for (int k = 0; k < RACERS; k++)
+            left += it.racers[k].status ? wants(k) : 0;
+        CHECK_EQ(thrum_sem_permits(&sem), left);
+        CHECK_EQ(thrum_sem_locked(&sem), left == 0);
+        if (left)
+            CHECK_EQ(thrum_sem_try_acquire(&sem, left), 0);
+        thrum_sem_destroy(&sem);
+    }
+    return 0;
+}
+
+TEST(a_cancel_races_with_the_release)
+{
+    run_everywhere(races, NULL);
+}
+
+/* ---- crowds ---------------------------------------------------------------------------------- */
+
+struct pool {
+    thrum_sem sem;
+    uint32_t inside; /* atomic */
+};
+
+static int hammer(void *arg)
+{
+    struct pool *pool = arg;
+
+    for (uint32_t i = 0; i < 10; i++) {
+        uint32_t n = 1 + i % 3;
+
+        CHECK_EQ(thrum_sem_acquire(&pool->sem, n), 0);
+        CHECK_LE(add_relaxed(&pool->inside, n) + n, 7); /* relaxed: a counter */
+        if (i == 5)
+            thrum_yield();
+        add_relaxed(&pool->inside, (uint32_t)-n); /* relaxed: a counter */
+        CHECK_EQ(thrum_sem_release(&pool->sem, n), 0);
+    }
+    return 0;
+}
+
+static int crowds(void *arg)
+{
+    struct pool pool = {THRUM_SEM_INIT_BOUNDED(7), 0};
+
+    (void)arg;
+    crowd(CROWD, hammer, &pool);
+    CHECK_EQ(thrum_sem_permits(&pool.sem), 7);
+    thrum_sem_destroy(&pool.sem);
+    return 0;
+}
+
+TEST(ten_thousand_tasks_hammer_it)
+{
+    run_everywhere(crowds, NULL);
+}
+
+/* ---- other threads --------------------------------------------------------------------------- */
+
+static void *give(void *arg)
+{
+    for (int i = 0; i < 1000; i++)
+        CHECK_EQ(thrum_sem_release(arg, 1), 0);
+    return NULL;
+}
+
+static int take_from_outside(void *arg)
+{
+    thrum_sem sem = THRUM_SEM_INIT(0);
+    pthread_t thread;
+
+    (void)arg;
+    thrum_hold(thrum_runtime_self(), "a thread");
+    CHECK_EQ(pthread_create(&thread, NULL, give, &sem), 0);
+    for (int i = 0; i < 1000; i++)
+        CHECK_EQ(thrum_sem_acquire(&sem, 1), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    thrum_release(thrum_runtime_self());
+    thrum_sem_destroy(&sem);
+    return 0;
+}
+
+TEST(a_thread_that_runs_no_task_gives_permits)
+{
+    run_everywhere(take_from_outside, NULL);
+}
