@@ -506,7 +506,7 @@ static int treehash(char **paths, int workers)
     size_t count;
 
     options.workers = workers;
-    status = list_roots(paths, &list) ? thrum_run(visit_roots, list, &options) : -ENOMEM;
+    status = list_roots(paths, &list) ? thrum_run(visit_roots, list, &options, NULL) : -ENOMEM;
     progress_clear();
     count = flatten(list);
     if (status == 0) {
