@@ -54,3 +54,16 @@ LINKOPTS = [
     "-Wl,-z,now",
     "-Wl,-z,noexecstack",
 ]
+
+# Two ways to compile the same, for the tests that depend on it.
+PLACEMENTS = {
+    "fixed": [
+        "-O2",
+        "-fno-pic",
+        "-fno-pie",
+    ],
+    "pic": [
+        "-O2",
+        "-fPIC",
+    ],
+}

@@ -17,27 +17,29 @@
  *   skynet N W     10-ary tree of children with N leaves
  *   flat N W       one parent spawns N children, one spawn each, and joins them
  *   slab N W K     N tasks in the runtime's memory, in groups of K (default 1000)
+ *   grain N W K    one parent spawns N children of K dependent multiplications each
  *   yield N W K    N tasks yield K times each
  *   blocked N W    N tasks wait for one event; peak memory and mappings
+ *   pingpong N W   N round trips of two tasks over two queues of one
+ *   mpmc N W       N items from 4 producers to 4 consumers, over a queue of 100
+ *   mutex N W      8 tasks lock a mutex N times; each yields with it every 64th time
+ *   sleepers N W K N tasks sleep 5 s each, K times over (default 1)
+ *   timers N W     N timeouts of 5 s around a yield each, on a task for each worker
+ *   cancel N W K   N tasks asleep for an hour are cancelled and joined, K times over (default 1)
+ *   cancel1 N W K  beside N sleepers K groups of one sleeping task are cancelled and joined
+ *   fibcancel N W K   fib(N) beside a task that cancels K such groups a second
+ *   deadline N W   N times spawn-join work on all workers with a timeout of 50 ms: how
+ *                  late it ends
  */
+#include "tools/bench/bench.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <thrum/thrum.h>
-
-struct job {
-    long n;
-    long k;
-    const char *variant;
-    double seconds;
-    double ops;
-    unsigned long long check;
-};
-
-static double now(void)
+double now(void)
 {
     struct timespec t;
 
@@ -45,8 +47,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* A line of /proc/self/status, in KiB. */
-static long status_kib(const char *key)
+long status_kib(const char *key)
 {
     char line[256];
     long value = -1;
@@ -70,11 +71,6 @@ static void die_if(int status)
 }
 
 /* ---- fib --------------------------------------------------------------------------------- */
-
-struct fib {
-    long n;
-    long result;
-};
 
 /* The leaves first, so that they need no stack frame. */
 static int fib_group_inner(struct fib *self);
@@ -111,7 +107,7 @@ static __attribute__((noinline)) int fib_group_inner(struct fib *self)
 
 static int fib_pair_inner(struct fib *self);
 
-static int fib_pair(void *arg)
+int fib_pair(void *arg)
 {
     struct fib *self = arg;
 
@@ -163,25 +159,33 @@ static int fib(void *arg)
 
 struct queens {
     thrum_child child;
-    uint32_t all, columns, left, right;
+    uint32_t columns, left, right, free;
     long result;
 };
 
-static int queens_place(struct queens *self, uint32_t free);
+static uint32_t queens_all;
 
+static uint32_t queens_free(uint32_t columns, uint32_t left, uint32_t right)
+{
+    return queens_all & ~(columns | left | right);
+}
+
+static int queens_place(struct queens *self);
+
+/* The leaves first, so that they need no group. */
 static int queens(void *arg)
 {
     struct queens *self = arg;
-    uint32_t free = self->all & ~(self->columns | self->left | self->right);
 
-    if (free)
-        return queens_place(self, free);
-    self->result = self->columns == self->all;
+    if (self->free)
+        return queens_place(self);
+    self->result = self->columns == queens_all;
     return 0;
 }
 
-static __attribute__((noinline)) int queens_place(struct queens *self, uint32_t free)
+static __attribute__((noinline)) int queens_place(struct queens *self)
 {
+    uint32_t columns = self->columns, left = self->left, right = self->right;
     struct queens next[16];
     thrum_group group;
     int n = 0, status;
@@ -190,14 +194,14 @@ static __attribute__((noinline)) int queens_place(struct queens *self, uint32_t 
     status = thrum_group_open(&group, NULL);
     if (status)
         return status;
-    for (; free && !status; free &= free - 1) {
+    for (uint32_t free = self->free; free && !status; free &= free - 1) {
         uint32_t bit = free & -free;
         struct queens *sub = &next[n++];
 
-        sub->all = self->all;
-        sub->columns = self->columns | bit;
-        sub->left = (self->left | bit) << 1;
-        sub->right = (self->right | bit) >> 1;
+        sub->columns = columns | bit;
+        sub->left = (left | bit) << 1;
+        sub->right = (right | bit) >> 1;
+        sub->free = queens_free(sub->columns, sub->left, sub->right);
         status = thrum_group_spawn_child(&group, &sub->child, queens, sub);
     }
     status = thrum_group_close(&group, status, NULL);
@@ -212,10 +216,13 @@ static int nqueens(void *arg)
     static const double placed[] = {0,    1,    2,     5,      16,     53,     152,
                                     551,  2056, 8393,  35538,  166925, 856188, 4674889};
     struct job *job = arg;
-    struct queens root = {.all = ((uint32_t)1 << job->n) - 1};
+    struct queens root = {.columns = 0};
     double begin = now();
-    int status = queens(&root);
+    int status;
 
+    queens_all = ((uint32_t)1 << job->n) - 1;
+    root.free = queens_all;
+    status = queens(&root);
     job->seconds = now() - begin;
     job->ops = placed[job->n];
     job->check = (unsigned long long)root.result;
@@ -316,6 +323,51 @@ static int flat(void *arg)
     job->ops = (double)job->n;
     for (size_t i = 0; i < n; i++)
         job->check += results[i];
+    free(results);
+    free(children);
+    return status;
+}
+
+/* ---- grain ------------------------------------------------------------------------------- */
+
+static long grain_turns;
+
+static int grain_one(void *arg)
+{
+    uint32_t *slot = arg;
+    uint32_t x = (uint32_t)(slot - results) | 1;
+
+    for (long i = 0; i < grain_turns; i++)
+        x = x * 1664525u + 1013904223u;
+    *slot = x | 1;
+    return 0;
+}
+
+/* One parent, N children that compute for K dependent multiplications each. */
+static int grain(void *arg)
+{
+    struct job *job = arg;
+    size_t n = (size_t)job->n;
+    thrum_child *children = calloc(n, sizeof *children);
+    thrum_group group;
+    double begin;
+    int status;
+
+    grain_turns = job->k;
+    results = calloc(n, sizeof *results);
+    if (!children || !results)
+        return -12;
+    begin = now();
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    for (size_t i = 0; i < n && !status; i++)
+        status = thrum_group_spawn_child(&group, &children[i], grain_one, &results[i]);
+    status = thrum_group_close(&group, status, NULL);
+    job->seconds = now() - begin;
+    job->ops = (double)job->n;
+    for (size_t i = 0; i < n; i++)
+        job->check += results[i] & 1;
     free(results);
     free(children);
     return status;
@@ -457,13 +509,65 @@ static int blocked(void *arg)
 
 /* ------------------------------------------------------------------------------------------ */
 
+/*
+ * All workers are up before the clock starts: the kernel may leave a fresh
+ * thread on a busy CPU for longer than a short workload takes. Each of these
+ * keeps a worker until all have come, or for 50 ms.
+ */
+static atomic_int workers_up;
+
+static int come(void *arg)
+{
+    const int *workers = arg;
+    double begin = now();
+
+    atomic_fetch_add(&workers_up, 1);
+    while (atomic_load(&workers_up) < *workers && now() - begin < 0.05)
+        continue;
+    return 0;
+}
+
+static int assemble(int workers)
+{
+    thrum_child *children = calloc((size_t)workers, sizeof *children);
+    thrum_group group;
+    int status;
+
+    if (!children)
+        return -12;
+    status = thrum_group_open(&group, NULL);
+    if (status)
+        return status;
+    status = thrum_group_spawn_n(&group, children, (size_t)workers, come, &workers, 0);
+    status = thrum_group_close(&group, status, NULL);
+    free(children);
+    return status;
+}
+
 static const struct workload {
     const char *name;
     thrum_fn fn;
 } workloads[] = {
     {"fib", fib},   {"nqueens", nqueens}, {"skynet", skynet},
-    {"flat", flat}, {"slab", slab}, {"yield", yield}, {"blocked", blocked},
+    {"flat", flat}, {"slab", slab}, {"grain", grain}, {"yield", yield}, {"blocked", blocked},
+    {"sleepers", sleepers}, {"timers", timers}, {"cancel", cancel}, {"cancel1", cancel1},
+    {"pingpong", pingpong}, {"mpmc", mpmc}, {"mutex", mutex},
+    {"fibcancel", fibcancel}, {"deadline", deadline},
 };
+
+struct session {
+    thrum_fn fn;
+    struct job *job;
+    int workers;
+};
+
+static int session(void *arg)
+{
+    struct session *self = arg;
+    int status = assemble(self->workers);
+
+    return status ? status : self->fn(self->job);
+}
 
 int main(int argc, char **argv)
 {
@@ -477,10 +581,12 @@ int main(int argc, char **argv)
     }
     job.n = atol(argv[2]);
     options.workers = atoi(argv[3]);
+    job.workers = (int)options.workers;
     for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
         if (strcmp(argv[1], workloads[i].name) != 0)
             continue;
-        die_if(thrum_run(workloads[i].fn, &job, &options));
+        die_if(thrum_run(session, &(struct session){workloads[i].fn, &job, (int)options.workers},
+                         &options, NULL));
         printf("%s\tthrum%s%s\t%s\t%ld\t%.6f\t%.2f\t%ld\t%llu\n", argv[1], dash,
                *dash ? job.variant : "", argv[3], job.n, job.seconds, job.seconds * 1e9 / job.ops,
                status_kib("VmHWM:"), job.check);
