@@ -155,6 +155,30 @@ TEST(a_cancelled_call_is_told_and_waited_for_or_never_begins)
     play(cancel_all, 2);
 }
 
+/* Rule 4: a level cancel would be told again and again, but the call has our memory. */
+static int cancel_all_in_level(void *arg)
+{
+    thrum_group_options options = THRUM_GROUP_OPTIONS_INIT;
+    thrum_group group;
+
+    (void)arg;
+    options.flags = THRUM_LEVEL;
+    CHECK_EQ(thrum_group_open(&group, &options), 0);
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(thrum_group_spawn(&group, lingering, NULL, NULL, NULL), 0);
+    await(&shared.ran, 2);
+    thrum_group_cancel(&group, -1, NULL);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(shared.ran, shared.ended);
+    CHECK_EQ(shared.ran, shared.told);
+    return 0;
+}
+
+TEST(a_call_is_waited_for_in_level_style_too)
+{
+    play(cancel_all_in_level, 2);
+}
+
 static int abandon(void *arg)
 {
     thrum_group group;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "workers.h"
 
@@ -44,6 +45,225 @@ TEST(a_runtime_inside_a_task_is_refused)
         CHECK_EQ(run_with(counts[i], nest, &nested), 0); /* from a task of another */
         CHECK_EQ(thrum_runtime_close(nested.runtime), 0);
     }
+}
+
+/* A number of nanoseconds below zero is a mistake, wherever one is given; nothing has begun then. */
+static int never_called(void *arg)
+{
+    (void)arg;
+    CHECK(false);
+    return 0;
+}
+
+static int give_less_than_nothing(void *arg)
+{
+    static const int64_t durations[] = {-1, -THRUM_FOREVER, INT64_MIN};
+    thrum_task *task;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, nothing, NULL, NULL, &task), 0);
+    for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+        thrum_call call = THRUM_CALL(never_called, NULL);
+        size_t winner = 7, n_done = 7;
+        thrum_timeout timeout;
+        thrum_time when;
+
+        CHECK_EQ(thrum_sleep(durations[i]), -EINVAL);
+        CHECK_EQ(thrum_timeout_begin(&timeout, durations[i]), -EINVAL);
+        CHECK_EQ(thrum_wait_for(never_called, NULL, durations[i]), -EINVAL);
+        CHECK_EQ(thrum_wait(&task, 1, THRUM_ALL_COMPLETED, durations[i], &n_done), -EINVAL);
+        CHECK_EQ(thrum_race(&call, 1, durations[i], &winner), -EINVAL);
+        CHECK(winner == 7 && n_done == 7);
+        CHECK_EQ(thrum_timeout_begin(&timeout, thrum_s(1000)), 0);
+        when = thrum_timeout_when(&timeout);
+        CHECK_EQ(thrum_timeout_reschedule(&timeout, durations[i]), -EINVAL);
+        CHECK_EQ(thrum_timeout_when(&timeout).ns, when.ns);
+        CHECK_EQ(thrum_timeout_end(&timeout, 0), 0);
+    }
+    thrum_task_unref(task);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(negative_durations_are_refused)
+{
+    thrum_executor_options options = THRUM_EXECUTOR_OPTIONS_INIT;
+    thrum_executor *executor = NULL;
+
+    run_everywhere(give_less_than_nothing, NULL);
+    options.idle_ns = -1;
+    CHECK_EQ(thrum_executor_create(&executor, &options), -EINVAL);
+    CHECK(executor == NULL);
+    CHECK_EQ(thrum_executor_create(&executor, NULL), 0);
+    CHECK_EQ(thrum_executor_close(executor, INT64_MIN, NULL), -EINVAL);
+    CHECK_EQ(thrum_executor_close(executor, 0, NULL), 0);
+}
+
+/* Whoever waits for itself would wait for ever. */
+struct self {
+    thrum_task *task;
+    thrum_event known;
+};
+
+static int wait_for_oneself(void *arg)
+{
+    struct self *self = arg;
+    thrum_completion node;
+    thrum_completed all;
+    thrum_outcome outcome = {THRUM_FAILED, 7, NULL};
+    size_t n_done = 7;
+
+    CHECK_EQ(thrum_event_wait(&self->known), 0);
+    CHECK(thrum_task_needs_me(self->task));
+    CHECK_EQ(thrum_task_join(self->task, &outcome), -EDEADLK);
+    CHECK_EQ(thrum_shield_join(self->task, &outcome), -EDEADLK);
+    CHECK_EQ(thrum_wait(&self->task, 1, THRUM_FIRST_COMPLETED, 0, &n_done), -EDEADLK);
+    CHECK(outcome.status == 7 && n_done == 7);
+    thrum_completed_begin(&all, &node, &self->task, 1); /* that may be asked, with a time limit */
+    thrum_completed_end(&all);
+    return 0;
+}
+
+static int let_it_wait_for_itself(void *arg)
+{
+    struct self self = {NULL, THRUM_EVENT_INIT};
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, wait_for_oneself, &self, NULL, &self.task), 0);
+    thrum_event_set(&self.known);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    thrum_task_unref(self.task);
+    thrum_event_destroy(&self.known);
+    return 0;
+}
+
+TEST(joining_oneself_is_refused)
+{
+    run_everywhere(let_it_wait_for_itself, NULL);
+}
+
+/* ---- objects of another runtime --------------------------------------------------------------- */
+
+struct abroad {
+    thrum_runtime *home;
+    thrum_group *group;
+    thrum_task *task;
+    thrum_scope *scope;
+    thrum_event shown, over;
+};
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    return thrum_sleep(thrum_s(1000));
+}
+
+/* What it has is another runtime's to see, until that says that it is over. */
+static int shows(void *arg)
+{
+    struct abroad *abroad = arg;
+    thrum_group_options options = THRUM_GROUP_OPTIONS_INIT;
+    thrum_group group;
+    thrum_scope scope;
+    int status;
+
+    options.flags = THRUM_DAEMONS;
+    CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
+    CHECK_EQ(thrum_group_open(&group, &options), 0);
+    CHECK_EQ(thrum_group_spawn(&group, sleep_long, NULL, NULL, &abroad->task), 0);
+    abroad->group = &group;
+    abroad->scope = &scope;
+    abroad->home = thrum_runtime_self();
+    thrum_hold(abroad->home, "another runtime has seen what we have");
+    thrum_event_set(&abroad->shown);
+    status = thrum_event_wait(&abroad->over);
+    status = thrum_group_close(&group, status, NULL);
+    thrum_task_unref(abroad->task);
+    return thrum_scope_end(&scope, status);
+}
+
+static void *show(void *arg)
+{
+    CHECK_EQ(run_with(2, shows, arg), 0);
+    return NULL;
+}
+
+static int spawn_abroad(void *arg)
+{
+    struct abroad *abroad = arg;
+    thrum_task *task = NULL;
+    void *value = NULL;
+    size_t n_done = 7;
+
+    CHECK_EQ(thrum_event_wait(&abroad->shown), 0);
+    CHECK_EQ(thrum_group_spawn(abroad->group, never_called, NULL, NULL, &task), THRUM_EFOREIGN);
+    CHECK_EQ(thrum_group_spawn_copy(abroad->group, never_called, &n_done, sizeof n_done, NULL, NULL),
+             THRUM_EFOREIGN);
+    CHECK_EQ(thrum_group_daemon(abroad->group, never_called, NULL, NULL, &task), THRUM_EFOREIGN);
+    CHECK_EQ(thrum_group_start(abroad->group, never_called, NULL, NULL, &value), THRUM_EFOREIGN);
+    CHECK(task == NULL && value == NULL);
+    CHECK_EQ(thrum_task_join(abroad->task, NULL), THRUM_EFOREIGN);
+    CHECK_EQ(thrum_shield_join(abroad->task, NULL), THRUM_EFOREIGN);
+    CHECK_EQ(thrum_wait(&abroad->task, 1, THRUM_ALL_COMPLETED, thrum_us(10), &n_done), 0);
+    CHECK_EQ(n_done, 0); /* who only asks for the end may do so */
+    thrum_scope_cancel(abroad->scope, 0, NULL); /* and anybody may cancel */
+    CHECK_EQ(thrum_wait(&abroad->task, 1, THRUM_ALL_COMPLETED, THRUM_FOREVER, &n_done), 0);
+    CHECK_EQ(n_done, 1);
+    return 0;
+}
+
+TEST(groups_and_tasks_of_another_runtime)
+{
+    static const int counts[] = {1, 2, 8};
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct abroad abroad = {.shown = THRUM_EVENT_INIT, .over = THRUM_EVENT_INIT};
+        thrum_runtime *here = runtime_with(counts[i]);
+        pthread_t thread;
+
+        CHECK_EQ(pthread_create(&thread, NULL, show, &abroad), 0);
+        thrum_hold(here, "another runtime shows what it has");
+        CHECK_EQ(thrum_runtime_run(here, spawn_abroad, &abroad, NULL), 0);
+        thrum_release(here);
+        thrum_release(abroad.home);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(thrum_runtime_close(here), 0);
+    }
+}
+
+static int use_abroad(void *arg)
+{
+    struct abroad *abroad = arg;
+    thrum_child child;
+
+    CHECK_EQ(thrum_event_wait(&abroad->shown), 0);
+    if (abroad->task)
+        return thrum_group_spawn_child(abroad->group, &child, nothing, NULL);
+    return thrum_group_close(abroad->group, 0, NULL);
+}
+
+/* Like any other task's. */
+static void open_abroad(bool spawn)
+{
+    struct abroad abroad = {.shown = THRUM_EVENT_INIT, .over = THRUM_EVENT_INIT};
+    thrum_runtime *here = runtime_with(2);
+    pthread_t thread;
+
+    CHECK_EQ(pthread_create(&thread, NULL, show, &abroad), 0);
+    while (!thrum_event_is_set(&abroad.shown))
+        sched_yield();
+    if (!spawn)
+        abroad.task = NULL;
+    (void)!thrum_runtime_run(here, use_abroad, &abroad, NULL);
+}
+
+TEST(closing_a_group_of_another_runtime)
+{
+    CHECK_DEATH(open_abroad(true), "thrum_group_spawn_child was called by a task that did not open");
+    CHECK_DEATH(open_abroad(false), "thrum_group_close was called by a task that did not open it");
 }
 
 /* ---- sentences: groups ----------------------------------------------------------------------- */
@@ -203,6 +423,33 @@ static int branch_leaves_open(void *arg)
 TEST(a_branch_that_leaves_a_group_open)
 {
     dies(branch_leaves_open, "left a group open");
+}
+
+static int join_of(void *arg)
+{
+    return thrum_join(arg, nothing, NULL);
+}
+
+static int let_member_join(void *arg)
+{
+    thrum_branch branch;
+    thrum_group group;
+    int status;
+
+    CHECK_EQ(thrum_fork(&branch, nothing, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, join_of, &branch, NULL, NULL), 0);
+    if (arg)
+        CHECK_EQ(thrum_yield(), 0);
+    status = thrum_group_close(&group, 0, NULL);
+    return status ? status : thrum_join(&branch, nothing, NULL);
+}
+
+TEST(joining_another_task_s_branch)
+{
+    /* with more workers the branch may have ended before, and then its status is there for all */
+    CHECK_DEATH((void)run_with(1, let_member_join, NULL),
+                "thrum_join was called by a task that did not fork the branch");
 }
 
 static int close_outer_first(void *arg)
@@ -492,11 +739,149 @@ TEST(options_out_of_range)
     run_everywhere(unknown_flags, NULL);
 }
 
-/* ---- sentences: events ----------------------------------------------------------------------- */
+/* ---- sentences: objects ---------------------------------------------------------------------- */
 
 static int await(void *arg)
 {
     return thrum_event_wait(arg);
+}
+
+/* Objects that are given back while a task waits: one kind each, and what it is told. */
+struct object {
+    const char *sentence;
+    thrum_fn wait;
+    void (*destroy)(struct object *object);
+    thrum_mutex mutex;
+    thrum_cond cond;
+    thrum_sem sem;
+    thrum_latch latch;
+    thrum_barrier barrier;
+    thrum_queue queue;
+    thrum_broadcast broadcast;
+    unsigned char ring[64];
+    thrum_event waits;
+};
+
+#define DESTROYS(noun, object_of)                      \
+    static void destroy_##noun(struct object *object)  \
+    {                                                  \
+        thrum_##noun##_destroy(&object->object_of);    \
+    }
+
+DESTROYS(cond, cond)
+DESTROYS(sem, sem)
+DESTROYS(latch, latch)
+DESTROYS(barrier, barrier)
+DESTROYS(queue, queue)
+DESTROYS(broadcast, broadcast)
+
+static int wait_cond(void *arg)
+{
+    struct object *object = arg;
+    int status = thrum_mutex_lock(&object->mutex);
+
+    thrum_event_set(&object->waits);
+    return status ? status : thrum_cond_wait(&object->cond, &object->mutex);
+}
+
+static int wait_sem(void *arg)
+{
+    struct object *object = arg;
+
+    thrum_event_set(&object->waits);
+    return thrum_sem_acquire(&object->sem, 1);
+}
+
+static int wait_latch(void *arg)
+{
+    struct object *object = arg;
+
+    thrum_event_set(&object->waits);
+    return thrum_latch_wait(&object->latch);
+}
+
+static int wait_barrier(void *arg)
+{
+    struct object *object = arg;
+    uint32_t index;
+
+    thrum_event_set(&object->waits);
+    return thrum_barrier_wait(&object->barrier, &index);
+}
+
+static int wait_queue(void *arg)
+{
+    struct object *object = arg;
+    int item;
+
+    thrum_event_set(&object->waits);
+    return thrum_queue_get(&object->queue, &item);
+}
+
+static int wait_broadcast(void *arg)
+{
+    struct object *object = arg;
+    thrum_subscriber subscriber;
+    uint64_t missed;
+    int item;
+
+    thrum_broadcast_subscribe(&object->broadcast, &subscriber);
+    thrum_event_set(&object->waits);
+    return thrum_broadcast_receive(&subscriber, &item, &missed);
+}
+
+static void begin_object(struct object *object)
+{
+    thrum_mutex_init(&object->mutex);
+    thrum_cond_init(&object->cond);
+    CHECK_EQ(thrum_sem_init(&object->sem, 0, 0), 0);
+    thrum_latch_init(&object->latch, 1);
+    thrum_event_init(&object->waits);
+    CHECK_EQ(thrum_barrier_init(&object->barrier, 2), 0);
+    CHECK_EQ(thrum_queue_init(&object->queue, sizeof(int), NULL), 0);
+    CHECK_EQ(thrum_broadcast_init(&object->broadcast, sizeof(int), 4, object->ring), 0);
+}
+
+/* With one worker: once it has said so, and we are back, it waits. */
+static int destroy_while_it_waits(void *arg)
+{
+    struct object *object = arg;
+    thrum_group group;
+
+    begin_object(object);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, object->wait, object, NULL, NULL), 0);
+    CHECK_EQ(thrum_event_wait(&object->waits), 0);
+    CHECK_EQ(thrum_yield(), 0);
+    object->destroy(object);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(destroying_what_somebody_waits_for)
+{
+    static struct object objects[] = {
+        {.sentence = "thrum_cond_destroy was called while a task waits for the condition",
+         .wait = wait_cond,
+         .destroy = destroy_cond},
+        {.sentence = "thrum_sem_destroy was called while a task waits for a permit",
+         .wait = wait_sem,
+         .destroy = destroy_sem},
+        {.sentence = "thrum_latch_destroy was called while a task waits for the latch",
+         .wait = wait_latch,
+         .destroy = destroy_latch},
+        {.sentence = "thrum_barrier_destroy was called while a task waits at the barrier",
+         .wait = wait_barrier,
+         .destroy = destroy_barrier},
+        {.sentence = "thrum_queue_destroy was called while a task waits; shut it down",
+         .wait = wait_queue,
+         .destroy = destroy_queue},
+        {.sentence = "thrum_broadcast_destroy was called while a task waits; shut it down",
+         .wait = wait_broadcast,
+         .destroy = destroy_broadcast},
+    };
+
+    for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
+        CHECK_DEATH((void)run_with(1, destroy_while_it_waits, &objects[i]), objects[i].sentence);
 }
 
 static int destroy_with_waiter(void *arg)

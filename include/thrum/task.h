@@ -43,7 +43,7 @@ struct thrum_site {
  *   suspends  no; if the group has a limit, until there is room
  *   returns   0; -ENOMEM: nothing was spawned; -EINVAL: an option is out of range;
  *             THRUM_ESHUTDOWN: the group was cancelled; THRUM_ECANCELED: the caller was,
- *             waiting for room
+ *             waiting for room; THRUM_EFOREIGN: it is another runtime's group
  *   misuse    a closed group: the process stops
  */
 #define thrum_group_spawn(group, fn, arg, options, out) \

@@ -71,6 +71,15 @@ static void sleep_until_ended(struct thrum_branch *branch, void *next)
     thrum_strand_joined(strand_of(thrum_lane_self()->fiber));
 }
 
+/* While it has not ended its state is who has forked it, and may join it. */
+static void check_forker(const struct thrum_branch *branch)
+{
+    uint64_t state = load_relaxed(&branch->state); /* relaxed: only its end changes it meanwhile */
+
+    if (UNLIKELY(!(state & DONE) && state != word_of(thrum_lane_self()->current)))
+        thrum_panic("thrum_join was called by a task that did not fork the branch");
+}
+
 /* Whatever was popped that is not the branch goes back; the branch is elsewhere. */
 static int wait_elsewhere(struct thrum_branch *branch, void *popped)
 {
@@ -124,6 +133,7 @@ static int run_here(struct thrum_branch *branch)
 bool thrum_join_slow(struct thrum_branch *branch, void *popped, int *status)
 {
     popped = thrum_pop_politely(popped);
+    check_forker(branch);
     if (popped != branch) {
         *status = wait_elsewhere(branch, popped);
         return false;

@@ -112,12 +112,22 @@ static int push(struct thrum_group *group, struct thrum_task *task, bool daemon)
     return err;
 }
 
+/* Is it another runtime's? Its tasks could not wake an owner of ours, nor we theirs. */
+static bool is_foreign(const struct thrum_group *group)
+{
+    const struct fiber *opener = group->scope.fiber;
+
+    return opener->home != worker_here()->scheduler;
+}
+
 int thrum_task_spawn(struct thrum_group *group, const struct spawn *spawn, thrum_task **out)
 {
     struct thrum_task *task;
     int err;
 
     thrum_group_check_spawn(group);
+    if (UNLIKELY(is_foreign(group)))
+        return THRUM_EFOREIGN;
     if (!valid(spawn->options))
         return -EINVAL;
     err = thrum_group_admit(group, spawn->daemon);
@@ -206,6 +216,8 @@ int thrum_group_daemon_at(thrum_group *group, thrum_fn fn, void *arg,
     struct spawn spawn = {.fn = fn, .arg = arg, .options = options, .site = site, .daemon = true};
 
     thrum_group_check_spawn(group);
+    if (is_foreign(group))
+        return THRUM_EFOREIGN;
     if (!group_is_counted(group) || !(group->policy & THRUM_DAEMONS))
         return THRUM_ESTATE;
     return thrum_task_spawn(group, &spawn, out);

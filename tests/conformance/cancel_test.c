@@ -669,6 +669,59 @@ RULE(a_level_cancel_does_not_keep_a_group_from_closing)
     EXPECT_EQ(thrum_scope_end(&scope, status), 0);
 }
 
+struct level_wait {
+    thrum_event waits; /* with the mutex given up */
+    thrum_mutex mutex;
+    thrum_cond cond;
+};
+
+static int waits_in_level(void *arg)
+{
+    struct level_wait *level = arg;
+    int status = thrum_mutex_lock(&level->mutex);
+
+    SPAN;
+    if (status)
+        return status;
+    raise_flag(&level->waits);
+    status = thrum_cond_wait(&level->cond, &level->mutex);
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    thrum_mutex_unlock(&level->mutex); /* it is ours, whatever has become of the wait */
+    return status;
+}
+
+RULE(a_level_cancel_does_not_keep_a_condition_from_its_mutex)
+{
+    struct level_wait level = {.waits = THRUM_EVENT_INIT,
+                               .mutex = THRUM_MUTEX_INIT,
+                               .cond = THRUM_COND_INIT};
+    thrum_group_options options = THRUM_GROUP_OPTIONS_INIT;
+    thrum_group group;
+    thrum_task *task;
+
+    SPAN;
+    options.flags = THRUM_LEVEL;
+    CHECK_EQ(thrum_group_open(&group, &options), 0);
+    task = spawn(&group, waits_in_level, &level);
+    AWAIT(&level.waits);
+    if (thrum_mutex_lock(&level.mutex) == 0) { /* so it waits, or is gone */
+        thrum_shield shield;
+
+        thrum_shield_begin(&shield);
+        thrum_group_cancel(&group, 0, NULL);
+        for (int i = 0; i < 3; i++)
+            EXPECT_EQ(thrum_yield(), 0); /* it is told, and waits for the mutex */
+        EXPECT(!thrum_task_ended(task, NULL));
+        (void)!thrum_shield_end(&shield);
+        thrum_mutex_unlock(&level.mutex);
+    }
+    EXPECT_EQ(finish(task).kind, THRUM_CANCELLED);
+    EXPECT_EQ(close_group(&group, THRUM_ECANCELED), 0);
+    thrum_cond_destroy(&level.cond);
+    thrum_mutex_destroy(&level.mutex);
+    thrum_event_destroy(&level.waits);
+}
+
 /* ---- taking it back -------------------------------------------------------------------------- */
 
 RULE(a_scope_takes_back_what_it_caused_and_nothing_else)
