@@ -165,6 +165,12 @@ static inline struct worker *worker_here(void)
     return (struct worker *)(void *)thrum_lane_self();
 }
 
+/* What thrum_self says, for who runs on one. */
+static inline uint64_t task_here(void)
+{
+    return word_of(thrum_lane_self()->current);
+}
+
 /* The calling task's fiber. */
 struct fiber *thrum_fiber_self(void);
 

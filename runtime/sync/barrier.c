@@ -109,7 +109,7 @@ static int wait_for_others(thrum_barrier *barrier, uint32_t *index)
     status = come(barrier, &self, index);
     if (status != -EAGAIN)
         return status;
-    status = thrum_waiter_sleep(list_of(barrier), &self, &kind);
+    status = thrum_waiter_sleep(&list_of(barrier)->lock, list_of(barrier), &self, &kind);
     return status ? status : self.stamp == TOLD_BROKEN ? THRUM_EBROKEN : 0;
 }
 

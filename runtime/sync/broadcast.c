@@ -128,7 +128,6 @@ static const struct waiters_kind kind = {.again = again, .wait = {.what = "broad
 
 int thrum_broadcast_receive(thrum_subscriber *subscriber, void *item, uint64_t *missed)
 {
-    struct waiters *list = list_of(subscriber->broadcast);
     struct waiter self;
     int status;
 
@@ -140,18 +139,7 @@ int thrum_broadcast_receive(thrum_subscriber *subscriber, void *item, uint64_t *
         thrum_spend();
         return status;
     }
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
     self.item = subscriber;
-    waiters_lock(list);
-    status = receive(subscriber, item, missed);
-    if (status != -EAGAIN) {
-        waiters_unlock(list);
-        return status;
-    }
-    thrum_waiters_link(list, &self);
-    waiters_unlock(list);
-    status = thrum_waiter_sleep(list, &self, &kind);
+    status = thrum_waiter_wait(list_of(subscriber->broadcast), &self, &kind);
     return status ? status : thrum_broadcast_try_receive(subscriber, item, missed);
 }

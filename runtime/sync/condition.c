@@ -68,7 +68,7 @@ int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
     waiters_unlock(list);
     POINT("cond.linked");
     thrum_mutex_unlock(mutex);
-    status = thrum_waiter_sleep(list, &self, &kind);
+    status = thrum_waiter_sleep(&list->lock, list, &self, &kind);
     lock_again(mutex);
     return status;
 }

@@ -38,7 +38,6 @@ void thrum_event_init(thrum_event *event)
 void thrum_event_destroy(thrum_event *event)
 {
     struct waiters *list = list_of(event);
-
     uint32_t state;
 
     waiters_lock(list); /* the last set may still be leaving */
@@ -60,7 +59,7 @@ bool thrum_event_is_set(const thrum_event *event)
 
 static uint32_t count_of(const struct waiters *list)
 {
-    return load_relaxed(&list->state) & ~(SET | WAKING); /* relaxed: under the lock */
+    return load_relaxed(&list->state) & ~(SET | WAKING); /* relaxed: looked at under the lock */
 }
 
 static bool again(struct waiters *list, struct waiter *self)
@@ -75,7 +74,6 @@ int thrum_event_wait(thrum_event *event)
 {
     struct waiters *list = list_of(event);
     struct waiter self;
-    int status;
 
     if (!thrum_worker_self())
         thrum_panic("thrum_event_wait was called outside a task");
@@ -83,18 +81,8 @@ int thrum_event_wait(thrum_event *event)
         thrum_spend();
         return 0;
     }
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
-    waiters_lock(list);
-    if (thrum_event_is_set(event)) {
-        waiters_unlock(list);
-        return 0;
-    }
     self.stamp = count_of(list);
-    thrum_waiters_link(list, &self);
-    waiters_unlock(list);
-    return thrum_waiter_sleep(list, &self, &kind);
+    return thrum_waiter_wait(list, &self, &kind);
 }
 
 /* Lock held. Does anybody wait who came before the last set? */

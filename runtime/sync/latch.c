@@ -70,9 +70,7 @@ static const struct waiters_kind kind = {.again = again, .wait = {.what = "latch
 
 int thrum_latch_wait(thrum_latch *latch)
 {
-    struct waiters *list = list_of(latch);
     struct waiter self;
-    int status;
 
     if (!thrum_worker_self())
         thrum_panic("thrum_latch_wait was called outside a task");
@@ -80,15 +78,5 @@ int thrum_latch_wait(thrum_latch *latch)
         thrum_spend();
         return 0;
     }
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
-    waiters_lock(list);
-    if (thrum_latch_count(latch) == 0) {
-        waiters_unlock(list);
-        return 0;
-    }
-    thrum_waiters_link(list, &self);
-    waiters_unlock(list);
-    return thrum_waiter_sleep(list, &self, &kind);
+    return thrum_waiter_wait(list_of(latch), &self, &kind);
 }

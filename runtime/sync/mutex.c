@@ -26,11 +26,6 @@ static struct waiters *list_of(const thrum_mutex *mutex)
     return (struct waiters *)(uintptr_t)mutex;
 }
 
-static uint64_t self_identity(void)
-{
-    return word_of(thrum_lane_self()->current);
-}
-
 void thrum_mutex_init(thrum_mutex *mutex)
 {
     *mutex = (thrum_mutex)THRUM_MUTEX_INIT;
@@ -51,12 +46,12 @@ void thrum_mutex_destroy(thrum_mutex *mutex)
 
 bool thrum_mutex_owned(const thrum_mutex *mutex)
 {
-    return load_relaxed(&mutex->owner) == self_identity(); /* relaxed: only its owner finds itself */
+    return load_relaxed(&mutex->owner) == task_here(); /* relaxed: only its owner finds itself */
 }
 
 static void own(thrum_mutex *mutex)
 {
-    store_relaxed(&mutex->owner, self_identity()); /* relaxed: only its owner finds itself */
+    store_relaxed(&mutex->owner, task_here()); /* relaxed: only its owner finds itself */
 }
 
 static bool take(thrum_mutex *mutex)
@@ -113,17 +108,8 @@ static const struct waiters_kind kind = {.again = again, .left = left, .wait = {
 int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self)
 {
     struct waiters *list = list_of(mutex);
-    int status;
+    int status = thrum_waiter_stay(&list->lock, list, self, &kind);
 
-    waiters_lock(list);
-    if (!must_wait(mutex)) {
-        waiters_unlock(list);
-        own(mutex);
-        return 0;
-    }
-    thrum_waiters_link(list, self);
-    waiters_unlock(list);
-    status = thrum_waiter_sleep(list, self, &kind);
     if (!status)
         own(mutex);
     return status;

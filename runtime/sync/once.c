@@ -28,11 +28,6 @@ static struct waiters *list_of(const thrum_once *once)
     return (struct waiters *)(uintptr_t)once;
 }
 
-static uint64_t self_identity(void)
-{
-    return word_of(thrum_lane_self()->current);
-}
-
 bool thrum_once_done(const thrum_once *once)
 {
     return load_acquire(&once->state) == ONCE_DONE; /* EDGE once.done */
@@ -50,24 +45,6 @@ static bool again(struct waiters *list, struct waiter *self)
 }
 
 static const struct waiters_kind kind = {.again = again, .wait = {.what = "once"}};
-
-/* 0: the stamp of *self says whether it is done, or ours to do. */
-static int come(thrum_once *once, struct waiter *self)
-{
-    struct waiters *list = list_of(once);
-    int status = thrum_waiter_begin(self);
-
-    if (status)
-        return status;
-    waiters_lock(list);
-    if (again(list, self)) {
-        waiters_unlock(list);
-        return 0;
-    }
-    thrum_waiters_link(list, self);
-    waiters_unlock(list);
-    return thrum_waiter_sleep(list, self, &kind);
-}
 
 /* It is done, or has failed. */
 static void leave(thrum_once *once, bool done)
@@ -101,12 +78,12 @@ int thrum_once_run(thrum_once *once, thrum_fn fn, void *arg)
         thrum_spend();
         return 0;
     }
-    if (load_relaxed(&once->owner) == self_identity()) /* relaxed: only its owner finds itself */
+    if (load_relaxed(&once->owner) == task_here()) /* relaxed: only its owner finds itself */
         return -EDEADLK;
-    status = come(once, &self);
+    status = thrum_waiter_wait(list_of(once), &self, &kind); /* self.stamp: done, or ours to do */
     if (status || self.stamp == ONCE_DONE)
         return status;
-    store_relaxed(&once->owner, self_identity()); /* relaxed: only its owner finds itself */
+    store_relaxed(&once->owner, task_here()); /* relaxed: only its owner finds itself */
     status = fn(arg);
     leave(once, status >= 0);
     return status < 0 ? status : 0;

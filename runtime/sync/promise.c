@@ -91,27 +91,9 @@ static bool again(struct waiters *list, struct waiter *self)
 
 static const struct waiters_kind kind = {.again = again, .wait = {.what = "promise"}};
 
-/* 0 once it is resolved. */
-static int wait_for(thrum_promise *promise)
-{
-    struct waiters *list = list_of(promise);
-    struct waiter self;
-    int status = thrum_waiter_begin(&self);
-
-    if (status)
-        return status;
-    waiters_lock(list);
-    if (thrum_promise_resolved(promise, NULL)) {
-        waiters_unlock(list);
-        return 0;
-    }
-    thrum_waiters_link(list, &self);
-    waiters_unlock(list);
-    return thrum_waiter_sleep(list, &self, &kind);
-}
-
 int thrum_promise_wait(thrum_promise *promise, void *value)
 {
+    struct waiter self;
     int status = 0;
 
     if (!thrum_worker_self())
@@ -119,7 +101,7 @@ int thrum_promise_wait(thrum_promise *promise, void *value)
     if (thrum_promise_resolved(promise, NULL))
         thrum_spend();
     else
-        status = wait_for(promise);
+        status = thrum_waiter_wait(list_of(promise), &self, &kind);
     if (status)
         return status;
     (void)thrum_promise_resolved(promise, &status);

@@ -333,7 +333,7 @@ static thrum_queue *queue_of_putters(struct waiters *list)
     return container_of((void *)list, thrum_queue, put_first);
 }
 
-/* Passed over while it did not seem to sleep: is there one for it now? */
+/* Come, or passed over while it did not seem to sleep: is there one for it now? */
 static bool get_again(struct waiters *list, struct waiter *self)
 {
     thrum_queue *queue = queue_of_getters(list);
@@ -416,74 +416,51 @@ static const struct waiters_kind getting = {
 static const struct waiters_kind putting = {
     .again = put_again, .left = put_left, .wait = {"queue", tell_putters}};
 
-/* Lock held; free afterwards. */
-static int sleep_in(thrum_queue *queue, struct waiters *list, struct waiter *self,
-                    const struct waiters_kind *kind)
+/* Wait in one of the queue's lists, with an item or for one. */
+static int wait_in(thrum_queue *queue, struct waiters *list, void *item,
+                   const struct waiters_kind *kind)
 {
-    int status;
+    struct waiter self = {.stamp = TOLD_NOTHING, .item = item};
+    int status = thrum_waiter_wait_under(&queue->lock, list, &self, kind);
 
-    thrum_waiters_link(list, self);
-    lock_leave(&queue->lock);
-    status = thrum_waiter_sleep_under(&queue->lock, list, self, kind);
     if (status)
         return status;
-    if (self->stamp == TOLD_LATER) {
+    if (self.stamp == TOLD_LATER) {
         lock_enter(&queue->lock); /* who claimed us may still be at it */
         lock_leave(&queue->lock);
     }
-    return self->stamp == TOLD_SHUT ? THRUM_ESHUTDOWN : 0;
+    return self.stamp == TOLD_SHUT ? THRUM_ESHUTDOWN : 0;
+}
+
+/* It went without waiting. */
+static int passed(int status)
+{
+    thrum_spend();
+    return status;
 }
 
 int thrum_queue_put(thrum_queue *queue, const void *item)
 {
-    struct woken woken = {NULL, NULL, 0};
-    struct waiter self;
     int status;
 
     if (!thrum_worker_self())
         thrum_panic("thrum_queue_put was called outside a task; use thrum_queue_try_put there");
     status = thrum_queue_try_put(queue, item);
-    if (status != -EAGAIN) {
-        thrum_spend();
-        return status;
-    }
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
-    enter(queue);
-    status = put(queue, item, &woken);
-    if (status != -EAGAIN) {
-        leave(queue, &woken);
-        return status;
-    }
-    self.item = (void *)(uintptr_t)item;
-    return sleep_in(queue, putters(queue), &self, &putting);
+    if (status != -EAGAIN)
+        return passed(status);
+    return wait_in(queue, putters(queue), pointer_of(word_of(item)), &putting);
 }
 
 int thrum_queue_get(thrum_queue *queue, void *item)
 {
-    struct woken woken = {NULL, NULL, 0};
-    struct waiter self;
     int status;
 
     if (!thrum_worker_self())
         thrum_panic("thrum_queue_get was called outside a task; use thrum_queue_try_get there");
     status = thrum_queue_try_get(queue, item);
-    if (status != -EAGAIN) {
-        thrum_spend();
-        return status;
-    }
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
-    enter(queue);
-    status = get(queue, item, &woken);
-    if (status != -EAGAIN) {
-        leave(queue, &woken);
-        return status;
-    }
-    self.item = item;
-    return sleep_in(queue, getters(queue), &self, &getting);
+    if (status != -EAGAIN)
+        return passed(status);
+    return wait_in(queue, getters(queue), item, &getting);
 }
 
 int thrum_queue_task_done(thrum_queue *queue)
@@ -510,23 +487,11 @@ static const struct waiters_kind joining = {.again = all_done, .wait = {"queue",
 
 int thrum_queue_join(thrum_queue *queue)
 {
-    struct waiter self;
-    int status;
-
     if (!thrum_worker_self())
         thrum_panic("thrum_queue_join was called outside a task");
     if (thrum_queue_unfinished(queue) == 0)
         return 0;
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
-    enter(queue);
-    if (queue->unfinished == 0) {
-        lock_leave(&queue->lock);
-        return 0;
-    }
-    self.stamp = TOLD_NOTHING;
-    return sleep_in(queue, joiners(queue), &self, &joining);
+    return wait_in(queue, joiners(queue), NULL, &joining);
 }
 
 void thrum_queue_shutdown(thrum_queue *queue, bool immediate)

@@ -32,20 +32,15 @@ static struct waiters *list_of(const thrum_rwlock *rwlock)
     return (struct waiters *)(uintptr_t)rwlock;
 }
 
-static uint64_t self_identity(void)
-{
-    return word_of(thrum_lane_self()->current);
-}
-
 static bool owned(const thrum_rwlock *rwlock)
 {
-    return load_relaxed(&rwlock->owner) == self_identity(); /* relaxed: only its owner finds itself */
+    return load_relaxed(&rwlock->owner) == task_here(); /* relaxed: only its owner finds itself */
 }
 
 static void own(thrum_rwlock *rwlock, enum wish wish)
 {
     if (wish == WRITE)
-        store_relaxed(&rwlock->owner, self_identity()); /* relaxed: only its owner finds itself */
+        store_relaxed(&rwlock->owner, task_here()); /* relaxed: only its owner finds itself */
 }
 
 void thrum_rwlock_init(thrum_rwlock *rwlock)
@@ -132,21 +127,9 @@ static const struct waiters_kind kind = {
 
 static int wait_for(thrum_rwlock *rwlock, enum wish wish)
 {
-    struct waiters *list = list_of(rwlock);
-    struct waiter self;
-    int status = thrum_waiter_begin(&self);
+    struct waiter self = {.stamp = wish};
+    int status = thrum_waiter_wait(list_of(rwlock), &self, &kind);
 
-    if (status)
-        return status;
-    self.stamp = wish;
-    waiters_lock(list);
-    if (must_wait(rwlock, wish, !list->first)) {
-        thrum_waiters_link(list, &self);
-        waiters_unlock(list);
-        status = thrum_waiter_sleep(list, &self, &kind);
-    } else {
-        waiters_unlock(list);
-    }
     if (!status)
         own(rwlock, wish);
     return status;

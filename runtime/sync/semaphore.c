@@ -123,9 +123,7 @@ static const struct waiters_kind kind = {
 
 int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
 {
-    struct waiters *list = list_of(sem);
     struct waiter self;
-    int status;
 
     if (!thrum_worker_self())
         thrum_panic("thrum_sem_acquire was called outside a task; use thrum_sem_try_acquire there");
@@ -135,18 +133,8 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
         thrum_spend();
         return 0;
     }
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
     self.stamp = n;
-    waiters_lock(list);
-    if (!must_wait(sem, n, !sem->first)) {
-        waiters_unlock(list);
-        return 0;
-    }
-    thrum_waiters_link(list, &self);
-    waiters_unlock(list);
-    return thrum_waiter_sleep(list, &self, &kind);
+    return thrum_waiter_wait(list_of(sem), &self, &kind);
 }
 
 int thrum_sem_release(thrum_sem *sem, uint32_t n)

@@ -73,23 +73,12 @@ static int place_take(struct waiters *room)
 {
     struct waiter self;
     bool taken;
-    int status;
 
     waiters_lock(room);
     taken = take(room);
     waiters_unlock(room);
-    if (taken)
-        return 0;
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
-    waiters_lock(room);
-    taken = take(room);
-    if (!taken)
-        thrum_waiters_link(room, &self);
-    waiters_unlock(room);
     POINT("group.full");
-    return taken ? 0 : thrum_waiter_sleep(room, &self, &kind);
+    return taken ? 0 : thrum_waiter_wait(room, &self, &kind);
 }
 
 /* A place becomes free: whoever waits longest has it now. */

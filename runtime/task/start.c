@@ -44,12 +44,7 @@ static int wait_for_start(void *arg)
         thrum_wait_begin_deaf(&self.wait);
     else if (status)
         return status;
-    waiters_lock(list);
-    done = over(list, NULL);
-    if (!done)
-        thrum_waiters_link(list, &self);
-    waiters_unlock(list);
-    return done ? 0 : thrum_waiter_sleep(list, &self, &kind);
+    return thrum_waiter_stay(&list->lock, list, &self, &kind);
 }
 
 /* The starter may be gone after: the task knows it no more. */

@@ -430,21 +430,8 @@ static int wait_for_end(void *arg)
 {
     struct thrum_task *task = arg;
     struct waiter self;
-    int status;
 
-    if (thrum_task_ended(task, NULL))
-        return 0;
-    status = thrum_waiter_begin(&self);
-    if (status)
-        return status;
-    waiters_lock(&task->waiters);
-    if (thrum_task_ended(task, NULL)) {
-        waiters_unlock(&task->waiters);
-        return 0;
-    }
-    thrum_waiters_link(&task->waiters, &self);
-    waiters_unlock(&task->waiters);
-    return thrum_waiter_sleep(&task->waiters, &self, &joiners);
+    return thrum_task_ended(task, NULL) ? 0 : thrum_waiter_wait(&task->waiters, &self, &joiners);
 }
 
 /* Whoever is in our chain waits for us. */

@@ -125,8 +125,8 @@ static bool sleep_again(uint32_t *lock, struct waiters *list, struct waiter *sel
     return asleep;
 }
 
-int thrum_waiter_sleep_under(uint32_t *lock, struct waiters *list, struct waiter *self,
-                             const struct waiters_kind *kind)
+int thrum_waiter_sleep(uint32_t *lock, struct waiters *list, struct waiter *self,
+                       const struct waiters_kind *kind)
 {
     struct woken woken = {NULL, NULL, 0};
     int status;
@@ -147,7 +147,33 @@ int thrum_waiter_sleep_under(uint32_t *lock, struct waiters *list, struct waiter
     return status;
 }
 
-int thrum_waiter_sleep(struct waiters *list, struct waiter *self, const struct waiters_kind *kind)
+int thrum_waiter_stay(uint32_t *lock, struct waiters *list, struct waiter *self,
+                      const struct waiters_kind *kind)
 {
-    return thrum_waiter_sleep_under(&list->lock, list, self, kind);
+    struct woken woken = {NULL, NULL, 0};
+    bool done;
+
+    lock_enter(lock);
+    thrum_waiters_link(list, self);
+    done = kind->again(list, self);
+    if (done)
+        leave(list, self, kind, &woken);
+    lock_leave(lock);
+    if (!done)
+        return thrum_waiter_sleep(lock, list, self, kind);
+    thrum_woken_ready(&woken);
+    return 0;
+}
+
+int thrum_waiter_wait_under(uint32_t *lock, struct waiters *list, struct waiter *self,
+                            const struct waiters_kind *kind)
+{
+    int status = thrum_waiter_begin(self);
+
+    return status ? status : thrum_waiter_stay(lock, list, self, kind);
+}
+
+int thrum_waiter_wait(struct waiters *list, struct waiter *self, const struct waiters_kind *kind)
+{
+    return thrum_waiter_wait_under(&list->lock, list, self, kind);
 }

@@ -2,16 +2,13 @@
  * waiters.h - the tasks that wait for one object, in order of arrival.
  *
  *     struct waiter self;
- *     int status = thrum_waiter_begin(&self);
  *
- *     if (status)
- *         return status;
- *     waiters_lock(list);
  *     if (what is waited for is there)
- *         take it, unlock, done;
- *     waiters_link(list, &self);
- *     waiters_unlock(list);
- *     return thrum_waiter_sleep(list, &self, &kind);
+ *         take it, done;
+ *     return thrum_waiter_wait(list, &self, &kind);
+ *
+ * which begins a sleep, links it, looks once more under the lock (kind.again),
+ * and sleeps until somebody claims it.
  *
  * A sleep that a cancel has ended unlinks itself. Whoever wakes claims under
  * the lock, which decides against the cancel, and makes ready after it; who
@@ -66,11 +63,12 @@ void thrum_waiters_link(struct waiters *list, struct waiter *self);
 /* What an object adds to the sleeps of its waiters. The functions may be NULL. Lock held: */
 struct waiters_kind {
     /*
-     * After a wake-up that was for nobody, in which somebody may have passed the waiter over: does
-     * it have now what it waits for? If not, it sleeps on, before all others.
+     * Does it have now what it waits for, so that it need not sleep? It has come, and is linked;
+     * or its sleep was ended by a cancel that was not for it: if somebody has passed it over
+     * meanwhile it is not linked, and if it still has to wait, it waits before all others.
      */
     bool (*again)(struct waiters *list, struct waiter *self);
-    /* A waiter goes without having been claimed, and is not linked: does it leave room for others? */
+    /* A waiter goes without having been claimed, unlinked: does it leave room for others? */
     void (*left)(struct waiters *list, struct waiter *self, struct woken *woken);
     struct wait_kind wait; /* what its waiters wait for; the list is the object */
 };
@@ -87,14 +85,25 @@ bool thrum_waiters_claim(struct waiters *list, struct woken *woken);
 /* Lock free again. */
 void thrum_woken_ready(const struct woken *woken);
 
-/* The running task is going to wait. 0, THRUM_ECANCELED, -ENOMEM. */
-int thrum_waiter_begin(struct waiter *self);
-
-/* Sleep until somebody claims. `kind` may not be NULL. 0, THRUM_ECANCELED, -ENOMEM. */
-int thrum_waiter_sleep(struct waiters *list, struct waiter *self, const struct waiters_kind *kind);
+/*
+ * Begin, and sleep until somebody claims, unless it has already what it waits for. `kind` and its
+ * `again` may not be NULL. 0, THRUM_ECANCELED, -ENOMEM.
+ */
+int thrum_waiter_wait(struct waiters *list, struct waiter *self, const struct waiters_kind *kind);
 
 /* The same for one of several lists that share a lock. */
-int thrum_waiter_sleep_under(uint32_t *lock, struct waiters *list, struct waiter *self,
-                             const struct waiters_kind *kind);
+int thrum_waiter_wait_under(uint32_t *lock, struct waiters *list, struct waiter *self,
+                            const struct waiters_kind *kind);
+
+/* The same in steps, for who has something to do between them. The running task is going to wait: */
+int thrum_waiter_begin(struct waiter *self);
+
+/* It has begun to. */
+int thrum_waiter_stay(uint32_t *lock, struct waiters *list, struct waiter *self,
+                      const struct waiters_kind *kind);
+
+/* It is linked. */
+int thrum_waiter_sleep(uint32_t *lock, struct waiters *list, struct waiter *self,
+                       const struct waiters_kind *kind);
 
 #endif
