@@ -114,6 +114,15 @@ void thrum_group_note(struct thrum_group *group, const struct thrum_child *child
     abort_for(group, name, ending.status);
 }
 
+void thrum_group_end_task(struct thrum_group *group, struct thrum_task *task, struct ending ending)
+{
+    struct thrum_error *error = NULL;
+
+    ending = task_settled(task, ending);
+    thrum_group_note(group, &task->child, ending, task_handled(task) ? &error : NULL);
+    thrum_task_end(task, ending, error);
+}
+
 struct ending thrum_ending(int status, struct remains remains)
 {
     struct ending ending = {.status = status, .told = remains.delivered};
@@ -253,15 +262,6 @@ bool thrum_stack_suffices(void)
     return thrum_stack_pointer() > fiber->stack_limit;
 }
 
-static void end_task(struct thrum_group *group, struct thrum_task *task, struct ending ending)
-{
-    struct thrum_error *error = NULL;
-
-    ending = task_settled(task, ending);
-    thrum_group_note(group, &task->child, ending, task_handled(task) ? &error : NULL);
-    thrum_task_end(task, ending, error);
-}
-
 /* The owner runs one of the group's tasks inline. */
 static void run_task(struct thrum_group *group, struct thrum_task *task)
 {
@@ -284,7 +284,7 @@ static void run_task(struct thrum_group *group, struct thrum_task *task)
     if (LIKELY(ending.status >= 0 && !ending.told))
         thrum_task_end(task, task_settled(task, ending), NULL);
     else
-        end_task(group, task, ending);
+        thrum_group_end_task(group, task, ending);
 }
 
 /*
@@ -311,22 +311,14 @@ static bool is_of(const struct thrum_child *child, const struct thrum_group *gro
            group_of(child) == group;
 }
 
-/* Was the task cancelled before it started? `may`: look at its chain. */
-static bool dead_before(struct thrum_child *child, bool may)
-{
-    if (kind_of(child) == KIND_TASK && task_cancelled(container_of(child, struct thrum_task, child)))
-        return true;
-    return may && thrum_scope_start_cancelled(start_of(child));
-}
-
 /* The owner ends one of the group's that was cancelled before it could start. */
 static void end_dead(struct thrum_group *group, struct thrum_child *child)
 {
     thrum_group_flag(group, FAILURES_LOOK);
     group->own--;
     if (kind_of(child) == KIND_TASK)
-        end_task(group, container_of(child, struct thrum_task, child),
-                 thrum_ending_unstarted(THRUM_ECANCELED));
+        thrum_group_end_task(group, container_of(child, struct thrum_task, child),
+                             thrum_ending_unstarted(THRUM_ECANCELED));
 }
 
 /*
@@ -348,7 +340,7 @@ thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped)
             wait_for_all(group, NULL);
             return NULL;
         }
-        if (dead_before(popped, thrum_look_before_start())) {
+        if (thrum_dead_before(popped, thrum_look_before_start())) {
             end_dead(group, popped);
         } else if (!thrum_stack_suffices()) {
             wait_for_all(group, popped);
@@ -530,14 +522,14 @@ int thrum_group_admit(struct thrum_group *group, bool daemon)
 
 void thrum_group_dismiss(struct thrum_group *group, bool daemon)
 {
-    if (group_is_counted(group)) {
+    bool counted = group_is_counted(group);
+
+    if (counted)
         thrum_counted_leave(group, daemon);
-        add_relaxed(&group->remote, (uint64_t)-1); /* relaxed: we are in it */
-    } else if (counts_alone(group)) {
+    if (!counted && counts_alone(group))
         group->own--;
-    } else {
-        add_relaxed(&group->remote, (uint64_t)-1); /* relaxed: likewise */
-    }
+    else
+        add_relaxed(&group->remote, (uint64_t)-1); /* relaxed: we are in it */
 }
 
 /* `pushed`: it stands in the deque already, and the push wants attention. Else it was refused. */

@@ -424,9 +424,11 @@ void *thrum_local_get(const thrum_local *local)
     return cell ? cell->value : local->initial;
 }
 
+/* Not outside of all tasks, and not in a function that was given to thrum_task_on_end either. */
 static void check_inside(const char *call)
 {
-    if (!thrum_worker_self() || !thrum_lane_self()->current)
+    thrum_check_inside(call);
+    if (!thrum_lane_self()->current)
         thrum_panic("%s was called outside a task; start one with thrum_run", call);
 }
 

@@ -22,12 +22,9 @@ static const char *name_of(const struct thrum_child *child)
 static void task_end(struct thrum_task *task, struct ending ending)
 {
     struct thrum_group *group = group_of(&task->child);
-    struct thrum_error *error = NULL;
     bool daemon = task_is_daemon(task);
 
-    ending = task_settled(task, ending);
-    thrum_group_note(group, &task->child, ending, task_handled(task) ? &error : NULL);
-    thrum_task_end(task, ending, error);
+    thrum_group_end_task(group, task, ending);
     thrum_group_ended(group, daemon);
 }
 
@@ -72,12 +69,12 @@ static bool may_be_cancelled(const struct thrum_scope *start, struct strand *str
     return false;
 }
 
-static bool dead_before(struct thrum_child *child)
+bool thrum_dead_before(struct thrum_child *child, bool may)
 {
     if (kind_of(child) == KIND_TASK &&
         task_cancelled(container_of(child, struct thrum_task, child)))
         return true;
-    return thrum_scope_start_cancelled(start_of(child));
+    return may && thrum_scope_start_cancelled(start_of(child));
 }
 
 void thrum_task_check_process(void)
@@ -98,7 +95,7 @@ static void run(void *task)
     thrum_strand_begin(strand, start);
     lane->current = child;
     lane->scope = start;
-    if ((may_be_cancelled(start, strand) || kind_of(child) == KIND_TASK) && dead_before(child)) {
+    if (thrum_dead_before(child, may_be_cancelled(start, strand) || kind_of(child) == KIND_TASK)) {
         ending = thrum_ending_unstarted(THRUM_ECANCELED);
     } else if (kind_of(child) == KIND_BRANCH && thrum_locals_capture(start)) {
         ending = thrum_ending_unstarted(-ENOMEM);

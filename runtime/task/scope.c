@@ -428,7 +428,7 @@ int thrum_cancel_check(void)
 
 /* ---- the public side ------------------------------------------------------------------------- */
 
-static void check_inside(const char *call)
+void thrum_check_inside(const char *call)
 {
     if (!thrum_worker_self())
         thrum_panic("%s was called outside a task; start one with thrum_run", call);
@@ -436,7 +436,7 @@ static void check_inside(const char *call)
 
 int thrum_scope_begin(thrum_scope *scope, unsigned flags)
 {
-    check_inside("thrum_scope_begin");
+    thrum_check_inside("thrum_scope_begin");
     if (flags & ~THRUM_LEVEL)
         return -EINVAL;
     thrum_scope_push(scope, SCOPE_PLAIN | flags);
@@ -458,7 +458,7 @@ bool thrum_scope_cancelled(const thrum_scope *scope)
 
 void thrum_shield_begin(thrum_shield *shield)
 {
-    check_inside("thrum_shield_begin");
+    thrum_check_inside("thrum_shield_begin");
     thrum_scope_push(&shield->scope, SCOPE_SHIELD);
     thrum_scope_look();
 }
@@ -477,7 +477,7 @@ int thrum_shield_end(thrum_shield *shield)
 
 int thrum_checkpoint(void)
 {
-    check_inside("thrum_checkpoint");
+    thrum_check_inside("thrum_checkpoint");
     thrum_spend();
     return thrum_cancel_check();
 }
@@ -487,7 +487,7 @@ bool thrum_cancel_pending(void)
     const struct thrum_lane *lane = thrum_lane_self();
     uint64_t heard;
 
-    check_inside("thrum_cancel_pending");
+    thrum_check_inside("thrum_cancel_pending");
     return look(strand_of(lane->fiber), lane->scope, lane->current, &heard);
 }
 
@@ -495,7 +495,7 @@ int thrum_cancel_reason(thrum_reason *reason)
 {
     const struct record *record;
 
-    check_inside("thrum_cancel_reason");
+    thrum_check_inside("thrum_cancel_reason");
     record = thrum_record_find();
     if (!record || !record->delivered)
         return -ENOENT;

@@ -70,6 +70,9 @@ static inline struct thrum_group *scope_start_group(struct thrum_scope *start)
 /* Open a scope in the running task, of the kind that `flags` say. */
 void thrum_scope_push(struct thrum_scope *scope, uint32_t flags);
 
+/* The process stops unless a task calls. */
+void thrum_check_inside(const char *call);
+
 /* The process stops unless the running task may close this scope now. */
 void thrum_scope_check(const struct thrum_scope *scope, const char *call);
 

@@ -374,17 +374,11 @@ struct thrum_task *thrum_task_self(void)
     return kind_of(child) == KIND_TASK ? container_of(child, struct thrum_task, child) : NULL;
 }
 
-static void check_inside(const char *call)
-{
-    if (!thrum_worker_self())
-        thrum_panic("%s was called outside a task", call);
-}
-
 int thrum_cancelling(void)
 {
     const struct thrum_task *task;
 
-    check_inside("thrum_cancelling");
+    thrum_check_inside("thrum_cancelling");
     task = thrum_task_self();
     return task ? (int)(load_relaxed(&task->requests) & COUNT) : 0; /* relaxed: a counter */
 }
@@ -394,7 +388,7 @@ int thrum_uncancel(void)
     struct thrum_task *task;
     uint64_t seen;
 
-    check_inside("thrum_uncancel");
+    thrum_check_inside("thrum_uncancel");
     task = thrum_task_self();
     seen = task ? load_relaxed(&task->requests) : 0; /* relaxed: only we take any back */
     if ((seen & COUNT) == 0)
@@ -446,7 +440,7 @@ bool thrum_task_needs_me(const thrum_task *task)
 
 static int check_join(const struct thrum_task *task, const char *call)
 {
-    check_inside(call);
+    thrum_check_inside(call);
     if (task->slabs != &runtime_of(thrum_worker_self()->scheduler)->slabs)
         return THRUM_EFOREIGN;
     return thrum_task_needs_me(task) ? -EDEADLK : 0;

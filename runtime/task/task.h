@@ -166,6 +166,9 @@ void *thrum_pop_politely(void *popped);
 /* Look for cancels before an inline start, unless there can be none. True: there may be. */
 bool thrum_look_before_start(void);
 
+/* Was it cancelled before it started? `may`: there may be something in its chain, look at that. */
+bool thrum_dead_before(struct thrum_child *child, bool may);
+
 /* Is there stack enough for an inline start? */
 bool thrum_stack_suffices(void);
 
@@ -198,6 +201,9 @@ int thrum_task_spawn(struct thrum_group *group, const struct spawn *spawn, thrum
 /* A task of the group has ended, anywhere. Records a failure; *out, unless NULL, is its error. */
 void thrum_group_note(struct thrum_group *group, const struct thrum_child *child,
                       struct ending ending, struct thrum_error **out);
+
+/* One with memory of the runtime's has ended: settled, noted, and told to who has a handle. */
+void thrum_group_end_task(struct thrum_group *group, struct thrum_task *task, struct ending ending);
 
 /* And it ran on a fiber of its own. The group may be gone after. */
 void thrum_group_ended(struct thrum_group *group, bool daemon);

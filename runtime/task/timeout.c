@@ -150,12 +150,6 @@ static bool disarm(thrum_timeout *timeout)
     return true;
 }
 
-static void check_inside(const char *call)
-{
-    if (!thrum_worker_self())
-        thrum_panic("%s was called outside a task; start one with thrum_run", call);
-}
-
 static int begin(thrum_timeout *timeout, thrum_time when, bool due)
 {
     int err;
@@ -177,13 +171,13 @@ static int begin(thrum_timeout *timeout, thrum_time when, bool due)
 
 int thrum_timeout_begin_at(thrum_timeout *timeout, thrum_time when)
 {
-    check_inside("thrum_timeout_begin_at");
+    thrum_check_inside("thrum_timeout_begin_at");
     return begin(timeout, when, when.ns <= thrum_clock_now());
 }
 
 int thrum_timeout_begin(thrum_timeout *timeout, int64_t duration)
 {
-    check_inside("thrum_timeout_begin");
+    thrum_check_inside("thrum_timeout_begin");
     return duration < 0 ? -EINVAL : begin(timeout, thrum_in(duration), duration == 0);
 }
 
@@ -191,7 +185,7 @@ int thrum_timeout_reschedule_at(thrum_timeout *timeout, thrum_time when)
 {
     int err;
 
-    check_inside("thrum_timeout_reschedule_at");
+    thrum_check_inside("thrum_timeout_reschedule_at");
     if (timeout->state == TIMEOUT_OPEN && scope_owner(&timeout->scope) != thrum_lane_self()->current)
         thrum_panic("thrum_timeout_reschedule was called by a task that did not open the timeout");
     if (timeout->state != TIMEOUT_OPEN || !disarm(timeout))
@@ -242,7 +236,7 @@ int thrum_wait_for(thrum_fn fn, void *arg, int64_t duration)
     int status;
 
     if (duration == 0) {
-        check_inside("thrum_wait_for");
+        thrum_check_inside("thrum_wait_for");
         return THRUM_ETIMEOUT;
     }
     status = thrum_timeout_begin(&timeout, duration);
