@@ -10,6 +10,10 @@
  * end but the one whose task is on the stopped worker; there are points where
  * none is, and then all must. Then the worker goes on, and that one must end too.
  *
+ * With the points of cancels other jobs run: in each two tasks cancel the same
+ * group of sleepers, so that who stops in the middle of his walk may keep
+ * nobody from being told by the other. There each task counts for itself.
+ *
  * Each list is tested with membarrier and without. THRUM_STOP_ROUNDS sets
  * another number of rounds.
  */
@@ -92,9 +96,12 @@ static void release(void)
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
+/* What the jobs are: all kinds; crowds; what cancels; what waits for objects. */
+enum mix { MIX_ALL, MIX_CROWDS, MIX_CANCELS, MIX_OBJECTS };
+
 struct load {
     thrum_runtime *runtime;
-    bool crowded; /* jobs are crowds */
+    enum mix mix;
     pthread_t threads[FOREIGN];
     uint32_t tickets;  /* atomic: jobs taken */
     uint32_t limit;    /* atomic: jobs there are to be */
@@ -311,6 +318,12 @@ static int job_meets(void *arg)
     return meets(24, 100 * US);
 }
 
+static int job_crowd(void *arg)
+{
+    (void)arg;
+    return meets(CROWD, 0);
+}
+
 /* `n` tasks of the runtime's own memory. */
 static int spawns(thrum_fn fn, void *arg, int n)
 {
@@ -409,6 +422,190 @@ static int job_sleeps(void *arg)
     return thrum_group_close(&group, status, NULL);
 }
 
+/* ---- jobs that cancel ------------------------------------------------------------------------ */
+
+enum { SLEEPERS = 8, CANCELLERS = 2 };
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    return thrum_sleep(thrum_s(1000));
+}
+
+static int sleep_below(void *arg)
+{
+    thrum_child child;
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    if (status)
+        return status;
+    status = thrum_group_spawn_child(&group, &child, sleep_long, arg);
+    return thrum_group_close(&group, status, NULL);
+}
+
+static int wait_for_nothing(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    int status = thrum_event_wait(&event);
+
+    (void)arg;
+    thrum_event_destroy(&event);
+    return status;
+}
+
+static int sleep_in_timeout(void *arg)
+{
+    thrum_timeout timeout;
+    int status = thrum_timeout_begin(&timeout, thrum_s(1000));
+
+    return status ? status : thrum_timeout_end(&timeout, sleep_below(arg));
+}
+
+struct doomed {
+    struct load *load;
+    thrum_group *group;
+    uint32_t begun; /* atomic: all are counted, the cancels may come */
+};
+
+static int cancels(void *arg)
+{
+    struct doomed *doomed = arg;
+
+    while (!load_acquire(&doomed->begun))
+        thrum_yield();
+    thrum_group_cancel(doomed->group, 1, "all of it");
+    return 0;
+}
+
+static void count_end(thrum_task *task, void *load)
+{
+    (void)task;
+    add_acq_rel(&((struct load *)load)->finished, 1);
+}
+
+/* In the group; its end is counted, even if it never begins. */
+static thrum_task *spawn_counted(struct load *load, thrum_group *group, thrum_fn fn, void *arg,
+                                 thrum_done *done)
+{
+    thrum_task *task;
+
+    CHECK_EQ(thrum_group_spawn(group, fn, arg, NULL, &task), 0);
+    thrum_task_on_end(task, done, count_end, load);
+    return task;
+}
+
+/* Sleepers of all kinds, and who cancels them. */
+static int job_cancels(void *arg)
+{
+    static const thrum_fn kinds[] = {sleep_long, sleep_below, wait_for_nothing, sleep_in_timeout};
+    struct doomed doomed = {.load = arg};
+    thrum_done done[SLEEPERS + CANCELLERS];
+    thrum_task *tasks[SLEEPERS + CANCELLERS];
+    thrum_group outer, group;
+    thrum_shield shield;
+
+    CHECK_EQ(thrum_group_open(&outer, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    doomed.group = &group;
+    for (int i = 0; i < SLEEPERS; i++)
+        tasks[i] = spawn_counted(arg, &group, kinds[i % 4], NULL, &done[i]);
+    for (int i = SLEEPERS; i < SLEEPERS + CANCELLERS; i++)
+        tasks[i] = spawn_counted(arg, &outer, cancels, &doomed, &done[i]);
+    add_acq_rel(&doomed.load->parts, SLEEPERS + CANCELLERS);
+    store_release(&doomed.begun, 1);
+    thrum_shield_begin(&shield);
+    for (int i = SLEEPERS; i < SLEEPERS + CANCELLERS; i++)
+        CHECK_EQ(thrum_task_join(tasks[i], NULL), 0);
+    (void)!thrum_shield_end(&shield);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    for (int i = 0; i < SLEEPERS + CANCELLERS; i++)
+        thrum_task_unref(tasks[i]);
+    return thrum_group_close(&outer, 0, NULL);
+}
+
+/* Cancelled at any moment before its start, or after. */
+static int job_pending(void *arg)
+{
+    thrum_task *task;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQ(thrum_group_spawn(&group, sleep_below, NULL, NULL, &task), 0);
+        spin(i * US);
+        thrum_task_cancel(task, 0, NULL);
+        thrum_task_unref(task);
+    }
+    return thrum_group_close(&group, 0, NULL);
+}
+
+/* ---- jobs with an object --------------------------------------------------------------------- */
+
+struct market {
+    thrum_queue queue;
+    thrum_sem sem;
+};
+
+enum { GOODS = 20 };
+
+static int sells(void *arg)
+{
+    struct market *market = arg;
+    int status = 0;
+
+    for (int i = 0; i < GOODS && !status; i++) {
+        status = thrum_queue_put(&market->queue, &i);
+        if (i % 2 == 0)
+            CHECK_EQ(thrum_sem_release(&market->sem, 1), 0);
+    }
+    return status;
+}
+
+static int buys(void *arg)
+{
+    struct market *market = arg;
+    int status = 0, item;
+
+    for (int i = 0; i < GOODS && !status; i++) {
+        thrum_timeout timeout;
+
+        status = thrum_queue_get(&market->queue, &item);
+        if (status)
+            break;
+        status = thrum_timeout_begin(&timeout, 10 * US); /* it may come too late */
+        if (!status)
+            status = thrum_timeout_end(&timeout, thrum_sem_acquire(&market->sem, 1));
+        status = status == THRUM_ETIMEOUT ? 0 : status;
+    }
+    return status;
+}
+
+/* A seller and a buyer: no more, for who wants the lock of who is stopped holds his worker up. */
+static int job_market(void *arg)
+{
+    struct market market;
+    thrum_queue_options options = THRUM_QUEUE_OPTIONS_INIT;
+    thrum_group group;
+    int status;
+
+    (void)arg;
+    options.limit = 2;
+    CHECK_EQ(thrum_queue_init(&market.queue, sizeof(int), &options), 0);
+    CHECK_EQ(thrum_sem_init(&market.sem, 0, 0), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    status = thrum_group_spawn(&group, sells, &market, NULL, NULL);
+    if (!status)
+        status = buys(&market);
+    status = thrum_group_close(&group, status, NULL);
+    thrum_sem_destroy(&market.sem);
+    thrum_queue_destroy(&market.queue);
+    return status;
+}
+
+/* ---- the load -------------------------------------------------------------------------------- */
+
 static const thrum_fn jobs[] = {job_forks,   job_tree, job_events, job_waits, job_yields,
                                 job_members, job_wide, job_meets,  job_sleeps};
 
@@ -417,21 +614,49 @@ struct job {
     uint32_t ticket;
 };
 
+/* Counted before it begins: it counts its tasks one by one. */
+static int run_counted(struct job *job, thrum_fn fn)
+{
+    add_acq_rel(&job->load->finished, 1);
+    return fn(job->load);
+}
+
+static int run_one(struct job *job, thrum_fn fn)
+{
+    int status = fn(NULL);
+
+    add_acq_rel(&job->load->finished, 1);
+    return status;
+}
+
+static int run_cancelling(struct job *job)
+{
+    switch (job->ticket % 4) {
+    case 0:
+        return run_one(job, job_forks);
+    case 1:
+        return run_one(job, job_pending);
+    default:
+        return run_counted(job, job_cancels);
+    }
+}
+
 static int run_job(void *arg)
 {
     struct job *job = arg;
     uint32_t kinds = sizeof jobs / sizeof jobs[0];
     uint32_t kind = job->ticket % (kinds + 1);
-    int status;
 
-    /* The parts count one by one, the task that waits for them does not. */
-    if (kind == kinds) {
-        add_acq_rel(&job->load->finished, 1);
-        return job_parts(job->load);
+    switch (job->load->mix) {
+    case MIX_CROWDS:
+        return run_one(job, job_crowd);
+    case MIX_CANCELS:
+        return run_cancelling(job);
+    case MIX_OBJECTS:
+        return run_one(job, job->ticket % 4 ? job_market : job_tree);
+    default: /* the parts count one by one, the task that waits for them does not */
+        return kind == kinds ? run_counted(job, job_parts) : run_one(job, jobs[kind]);
     }
-    status = job->load->crowded ? meets(CROWD, 0) : jobs[kind](NULL);
-    add_acq_rel(&job->load->finished, 1);
-    return status;
 }
 
 static void *foreign_main(void *arg)
@@ -448,17 +673,39 @@ static void *foreign_main(void *arg)
     return NULL;
 }
 
-/* A worker uses the common queue only when its own is full. */
-static bool needs_crowd(const char *point)
+static bool stands_in(const char *const *list, const char *point)
 {
-    return strcmp(point, "inject.push") == 0 || strcmp(point, "inject.linked") == 0;
+    while (*list && strcmp(*list, point) != 0)
+        list++;
+    return *list != NULL;
 }
 
-static void load_begin(struct load *load, const char *point, uint32_t jobs_wanted)
+static const char *const full[] = {"inject.push", "inject.linked", NULL};
+
+static const char *const cancel[] = {"cancel.mark",  "alert.raised",  "cancel.walk", "cancel.fire",
+                                     "wait.unsleep", "scope.looked",  "cancel.pending",
+                                     "task.end",     "strand.leave",  "roster.remove", NULL};
+
+/* One who is known to who is stopped alone. */
+static const char *const cancel_claimed[] = {"wait.fired", NULL};
+
+/* A stop under the lock of an object delays who uses that. */
+static const char *const objects[] = {"waiters.link",  "waiters.claim", "waiters.leave",
+                                      "waiters.ready", "queue.ready",   "sem.ready",     NULL};
+
+static enum mix mix_for(const char *const *list, const char *point)
+{
+    return list == cancel || list == cancel_claimed ? MIX_CANCELS
+           : list == objects                        ? MIX_OBJECTS
+           : stands_in(full, point) ? MIX_CROWDS /* a worker uses it only when its own is full */
+                                    : MIX_ALL;
+}
+
+static void load_begin(struct load *load, enum mix mix, uint32_t jobs_wanted)
 {
     thrum_options options = THRUM_OPTIONS_INIT;
 
-    *load = (struct load){.limit = jobs_wanted, .crowded = needs_crowd(point)};
+    *load = (struct load){.limit = jobs_wanted, .mix = mix};
     options.workers = WORKERS;
     CHECK_EQ(thrum_runtime_create(&load->runtime, &options), 0);
     for (int i = 0; i < FOREIGN; i++)
@@ -521,13 +768,13 @@ static bool others_finish(struct load *load, int32_t held)
 }
 
 /* A worker stops at its countdown-th pass. */
-static void round_at(const char *point, uint32_t countdown, int32_t held)
+static void round_at(const char *point, enum mix mix, uint32_t countdown, int32_t held)
 {
     struct load load;
     bool reached, others_finished;
 
     arm(point, countdown);
-    load_begin(&load, point, JOBS_BEFORE);
+    load_begin(&load, mix, JOBS_BEFORE);
     while (!load_acquire(&stop.stopped) && unfinished(&load) > 0)
         thrum_futex_wait(&stop.stopped, 0, 100 * 1000 * US);
     reached = load_acquire(&stop.stopped) != 0;
@@ -545,12 +792,12 @@ static void round_at(const char *point, uint32_t countdown, int32_t held)
 }
 
 /* How often it is passed in a short while. */
-static uint32_t passes_of(const char *point)
+static uint32_t passes_of(const char *point, enum mix mix)
 {
     struct load load;
 
     arm(point, UINT32_MAX);
-    load_begin(&load, point, needs_crowd(point) ? 6 : 54);
+    load_begin(&load, mix, mix == MIX_CROWDS ? 6 : 54);
     load_end(&load);
     return stop.passes;
 }
@@ -581,11 +828,12 @@ static void stop_at_each(const char *const *points, int32_t held, const char *me
     printf("%-18s %6s %6s %9s %6s\n", "point", "stops", "passed", "passes", "ms");
     for (int i = 0; points[i]; i++) {
         int64_t begin = thrum_clock_now();
-        uint32_t passes = passes_of(points[i]);
+        enum mix mix = mix_for(points, points[i]);
+        uint32_t passes = passes_of(points[i], mix);
         uint32_t most = passes < 4 ? 1 : passes < 800 ? passes / 2 : 400;
 
         for (int k = 0; k < rounds; k++)
-            round_at(points[i], 1 + random_below(most), held);
+            round_at(points[i], mix, 1 + random_below(most), held);
         printf("%-18s %6d %6d %9u %6d\n", points[i], rounds, rounds, passes,
                (int)((thrum_clock_now() - begin) / (1000 * US)));
         fflush(stdout);
@@ -626,7 +874,10 @@ static const char *const join[] = {"deque.pop",   "deque.stolen",      "suspend.
                                    "group.wait",  "branch.wait",       "wait.commit",
                                    "suspend.committed", NULL};
 
-/* `held`: how many tasks a worker that stops there may have. */
+/*
+ * `held`: how many tasks a worker that stops there may have. 1: the one that runs on it, or whose
+ * fiber it is putting to sleep or waking.
+ */
 #define STOPS(list, held)              \
     TEST(list)                         \
     {                                  \
@@ -646,3 +897,6 @@ STOPS(finish, 1)
 STOPS(enter, 1)
 STOPS(join, 1)
 STOPS(timers, 1)
+STOPS(cancel, 1)
+STOPS(cancel_claimed, 2)
+STOPS(objects, 1)

@@ -114,6 +114,7 @@ static void spread_below(struct spread *spread)
     thrum_walk_begin(&spread->walk, target->strand, target->life, target->depth);
     for (;;) {
         strand = thrum_walk_next(&spread->walk);
+        POINT("cancel.walk");
         if (!strand && !spread->walk.lost)
             return;
         if (!strand) /* tasks have ended meanwhile: from the top; who was woken stays awake */

@@ -22,6 +22,7 @@ void thrum_waiters_link(struct waiters *list, struct waiter *self)
     self->next = NULL;
     self->prev = list->last;
     self->linked = true;
+    POINT("waiters.link");
     if (list->last)
         list->last->next = self;
     else
@@ -96,6 +97,7 @@ int thrum_waiter_begin(struct waiter *self)
 static void leave(struct waiters *list, struct waiter *self, const struct waiters_kind *kind,
                   struct woken *woken)
 {
+    POINT("waiters.leave");
     if (self->linked)
         unlink(list, self);
     if (kind->left)
