@@ -20,6 +20,8 @@
 #include <thrum/parallel.h>
 #include <thrum/promise.h>
 #include <thrum/queue.h>
+#include <thrum/rate.h>
+#include <thrum/retry.h>
 #include <thrum/run.h>
 #include <thrum/rwlock.h>
 #include <thrum/scope.h>
