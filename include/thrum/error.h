@@ -107,6 +107,15 @@ THRUM_API THRUM_NODISCARD int thrum_error_merge(const char *name, thrum_error *c
 THRUM_API __attribute__((format(printf, 2, 3))) int thrum_fail(int code, const char *format, ...);
 THRUM_API int thrum_fail_with(thrum_error *error);
 
+/*
+ * What the calling task would have for an error if it failed with this code:
+ * for who keeps a failure instead of returning it. It has then said nothing.
+ *
+ *   returns   its error, the receiver's; NULL: no memory
+ *   misuse    a code that is not negative: the process stops
+ */
+THRUM_API THRUM_NODISCARD thrum_error *thrum_fail_take(int code);
+
 /* ---- asking and sorting ---------------------------------------------------------------------- */
 
 typedef bool (*thrum_error_match_fn)(const thrum_error *leaf, void *context);

@@ -11,6 +11,7 @@
 #include <thrum/event.h>
 #include <thrum/executor.h>
 #include <thrum/gather.h>
+#include <thrum/generator.h>
 #include <thrum/group.h>
 #include <thrum/hold.h>
 #include <thrum/latch.h>

@@ -55,7 +55,8 @@ enum {
     THRUM_EDEADLOCK = -4103, /* every task waited, and nothing could wake one */
     THRUM_EFOREIGN = -4104,  /* an object of another runtime */
     THRUM_ESHUTDOWN = -4105, /* the group, or the queue, is shutting down and takes no more */
-    THRUM_EBROKEN = -4106    /* a barrier was broken, a promise was not kept */
+    THRUM_EBROKEN = -4106,   /* a barrier was broken, a promise was not kept */
+    THRUM_ECLOSED = -4107    /* no more is wanted of a generator: its body shall end */
 };
 
 /*

@@ -21,6 +21,7 @@ static const struct {
     {THRUM_EFOREIGN, "THRUM_EFOREIGN", "an object of another runtime"},
     {THRUM_ESHUTDOWN, "THRUM_ESHUTDOWN", "it is shutting down and takes no more"},
     {THRUM_EBROKEN, "THRUM_EBROKEN", "a barrier was broken or a promise was not kept"},
+    {THRUM_ECLOSED, "THRUM_ECLOSED", "no more is wanted of it: it shall end"},
 };
 
 /* The errno that the status stands for; there is none so large as INT_MAX. */

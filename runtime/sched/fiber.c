@@ -9,6 +9,7 @@
 #include "runtime/sched/fiber.h"
 
 #include "runtime/plat/memory.h"
+#include "runtime/sched/coroutine.h"
 
 #define COLOURS 32 /* half a page; the other half is for the frames */
 #define NODES_PER_CHUNK 256
@@ -21,6 +22,7 @@ void thrum_fiber_source_init(struct fiber_source *source, struct scheduler *sche
 {
     source->scheduler = scheduler;
     source->newest = NULL;
+    source->coroutines = NULL;
     source->nodes = NULL;
     source->nodes_left = 0;
     thrum_stack_arena_init(&source->arena, stack_bytes);
@@ -32,6 +34,7 @@ void thrum_fiber_source_fini(struct fiber_source *source)
 
     for (struct fiber *fiber = source->newest; fiber; fiber = fiber->older)
         thrum_context_fini(&fiber->context);
+    thrum_coroutines_fini(source);
     while (chunk) {
         struct inject_node *older = pointer_of(chunk->value);
 
@@ -56,30 +59,43 @@ struct inject_node *thrum_fiber_node(struct fiber_source *source)
     return &source->nodes[source->nodes_left--];
 }
 
+char *thrum_fiber_stack(struct fiber_source *source, size_t bytes, struct stack *stack)
+{
+    uint32_t number;
+
+    if (thrum_stack_new(&source->arena, stack, &number))
+        return NULL;
+    return (char *)stack->top - number % COLOURS * CACHE_LINE -
+           ((bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+}
+
+uintptr_t thrum_fiber_limit(const struct stack *stack)
+{
+    return (uintptr_t)stack->low +
+           INLINE_RESERVE((size_t)((const char *)stack->top - (const char *)stack->low));
+}
+
 struct fiber *thrum_fiber_new(struct fiber_source *source, context_entry *entry)
 {
     struct inject_node *node = thrum_fiber_node(source);
     struct stack stack;
     struct fiber *fiber;
-    uint32_t number;
     char *top;
 
     if (!node)
         return NULL;
-    if (thrum_stack_new(&source->arena, &stack, &number)) {
+    top = thrum_fiber_stack(source, sizeof *fiber + FIBER_ABOVE_BYTES, &stack);
+    if (!top) {
         source->nodes_left++;
         return NULL;
     }
-    top = (char *)stack.top - number % COLOURS * CACHE_LINE;
-    top -= (sizeof *fiber + FIBER_ABOVE_BYTES + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     fiber = (struct fiber *)(void *)top;
     fiber->node = node;
     fiber->home = source->scheduler;
     fiber->low = stack.low;
     fiber->older = source->newest;
     source->newest = fiber;
-    fiber->stack_limit =
-        (uintptr_t)stack.low + INLINE_RESERVE((size_t)((char *)stack.top - (char *)stack.low));
+    fiber->stack_limit = thrum_fiber_limit(&stack);
     thrum_context_init(&fiber->context, stack.low, top, entry, fiber);
     return fiber;
 }

@@ -25,7 +25,7 @@ struct fiber {
     /* The next line begins here; who makes it ready needs no other. */
     struct inject_node *node;  /* for its next stay in the injection queue */
     struct scheduler *home;    /* constant */
-    uintptr_t stack_limit;     /* constant: the lane's, while it runs and has heard every alert */
+    uintptr_t stack_limit;     /* owner: the lane's, while it runs and has heard every alert */
     uint64_t heard;            /* atomic, written by who runs it: the last alert that it need not
                                   look into; 0: it must look before each inline start */
     uint64_t stamp;            /* atomic: which unstarted tasks came before it */
@@ -50,6 +50,7 @@ struct fiber_source {
     struct scheduler *scheduler;
     struct stack_arena arena;
     struct fiber *newest;
+    struct coroutine *coroutines; /* newest first */
     struct inject_node *nodes; /* chunk in use; its first node links the chunks */
     unsigned nodes_left;
 };
@@ -58,6 +59,13 @@ void thrum_fiber_source_init(struct fiber_source *source, struct scheduler *sche
                              size_t stack_bytes);
 /* Unmaps all fibers that came from here. */
 void thrum_fiber_source_fini(struct fiber_source *source);
+
+/*
+ * A stack, and the place at its top for so many bytes of what is kept there, in the next colour;
+ * NULL: out of memory. And where its part for inline starts ends.
+ */
+char *thrum_fiber_stack(struct fiber_source *source, size_t bytes, struct stack *stack);
+uintptr_t thrum_fiber_limit(const struct stack *stack);
 
 /* A fiber that will call entry(fiber) when first resumed; NULL: out of memory. */
 struct fiber *thrum_fiber_new(struct fiber_source *source, context_entry *entry);

@@ -34,6 +34,7 @@ static void stay(struct worker *worker)
     thrum_worker_here(worker);
     thrum_context_leave(&worker->home, &worker->loop, thrum_worker_next, worker);
     thrum_pool_flush(&worker->fibers);
+    thrum_pool_flush(&worker->coroutines);
     for (unsigned i = 0; i < WORKER_CACHES; i++)
         thrum_pool_flush(&worker->above[i]);
     thrum_worker_here(NULL);
@@ -75,6 +76,7 @@ static int worker_make(struct scheduler *scheduler, unsigned index)
     thrum_fiber_source_init(&worker->source, scheduler, scheduler->stack_bytes);
     thrum_timers_init(&worker->timers);
     worker->fibers.store = &scheduler->fibers;
+    worker->coroutines.store = &scheduler->coroutines;
     worker->scheduler = scheduler;
     worker->index = index;
     worker->random = (index + 1) * UINT64_C(0x9e3779b97f4a7c15);

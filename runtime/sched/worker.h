@@ -68,6 +68,7 @@ struct worker {
     unsigned foreseen;     /* owner: of those next in the injection queue, prefetched */
     unsigned index;        /* constant */
     struct pool_cache fibers;
+    struct pool_cache coroutines;
     struct pool_cache above[WORKER_CACHES]; /* for the layer above */
     struct fiber_source source;
     struct context loop; /* where decisions are made; its stack holds nothing between them */
@@ -88,6 +89,7 @@ struct scheduler {
     struct idle idle;
     struct inject inject;
     struct pool_store fibers;
+    struct pool_store coroutines;
     const struct task_verbs *verbs; /* constant */
     size_t stack_bytes;             /* constant */
     struct poll poll;

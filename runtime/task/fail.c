@@ -45,6 +45,18 @@ int thrum_fail(int code, const char *format, ...)
     return code;
 }
 
+thrum_error *thrum_fail_take(int code)
+{
+    struct record *record = is_inside() ? thrum_record_find() : NULL;
+    struct thrum_error *detail = record ? record->detail : NULL;
+
+    if (code >= 0)
+        thrum_panic("thrum_fail_take was called with the code %d; a failure's is negative", code);
+    if (record)
+        record->detail = NULL;
+    return thrum_error_leaf(code, "", NULL, 0, detail);
+}
+
 int thrum_fail_with(thrum_error *error)
 {
     int code = thrum_error_code(error);

@@ -76,6 +76,7 @@ struct record *thrum_record_get(void)
     };
     record->detail = NULL;
     record->tokens = 0;
+    record->generators = 0;
     record->delivered = false;
     insert(lane, record);
     return record;
@@ -100,6 +101,9 @@ struct remains thrum_record_close(struct thrum_scope *start)
     if (record->tokens)
         thrum_panic("a task ended that had swapped a local and not reset it; every "
                     "thrum_local_swap needs its thrum_local_reset on every path");
+    if (record->generators)
+        thrum_panic("a task ended and left a generator open; every thrum_generator_open needs its "
+                    "thrum_generator_close on every path");
     lane->scope = start;
     scope->owner = 0;
     if (record->pooled)

@@ -18,6 +18,7 @@ struct record {
     struct pool_item item;    /* of those that a strand has no room for */
     struct thrum_error *detail; /* what the task has to say of its failure, or NULL */
     unsigned tokens;            /* of locals that it has swapped and not reset */
+    uint32_t generators;        /* that it has opened and not closed */
     bool delivered;             /* a cancel was delivered to it */
     bool pooled;
     thrum_reason reason; /* valid if delivered: why */

@@ -192,15 +192,23 @@ void thrum_scope_check(const struct thrum_scope *scope, const char *call)
                     "close in reverse order of opening", call);
 }
 
+const char *thrum_scope_kind(const struct thrum_scope *scope)
+{
+    uint32_t flags = scope_flags(scope);
+
+    return scope_is_group(scope)   ? "group"
+           : flags & SCOPE_TIMEOUT ? "timeout"
+           : flags & SCOPE_SHIELD  ? "shield"
+                                   : "scope";
+}
+
 void thrum_scope_left_open(const struct thrum_scope *scope)
 {
     const char *name = NULL;
 
     if (scope && !scope_is_group(scope))
         thrum_panic("a task ended and left a %s open; every begin needs its end on every path",
-                    scope_flags(scope) & SCOPE_TIMEOUT  ? "timeout"
-                    : scope_flags(scope) & SCOPE_SHIELD ? "shield"
-                                                        : "scope");
+                    thrum_scope_kind(scope));
     if (scope && scope_flags(scope) & SCOPE_OPTIONS)
         name = container_of(scope, const struct thrum_group, scope)->name;
     thrum_panic("a task ended and left a group open%s%s; every thrum_group_open needs its "

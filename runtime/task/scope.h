@@ -83,6 +83,9 @@ void thrum_scope_check(const struct thrum_scope *scope, const char *call);
  */
 int thrum_scope_pop(struct thrum_scope *scope, int status, int mine, bool again);
 
+/* What a user calls it. */
+const char *thrum_scope_kind(const struct thrum_scope *scope);
+
 /* How many cancels of this very scope there were. */
 uint32_t thrum_scope_cancels(const struct thrum_scope *scope);
 

@@ -61,6 +61,7 @@ struct strand {
     uint64_t what;        /* atomic, owner: const struct wait_kind *, what for, */
     uint64_t object;      /* atomic, owner: and which */
     uint64_t joins;       /* atomic, owner: it waits for the end of a group or branch */
+    struct thrum_generator *generator; /* owner: whose body runs, the innermost; or NULL */
     struct remains left;  /* owner: by an inline task that has just failed, until that is noted */
 };
 

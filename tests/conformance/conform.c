@@ -6,6 +6,7 @@
 
 #include "runtime/base/point.h"
 #include "runtime/plat/futex.h"
+#include "runtime/sched/coroutine.h"
 #include "runtime/task/task.h"
 #include "tests/workers.h"
 
@@ -94,11 +95,27 @@ static size_t all_objects(const thrum_runtime *runtime)
     return n;
 }
 
+/* Of the one worker: all that it has made are free. */
+static void check_coroutines(const struct worker *worker)
+{
+    const struct coroutine *coroutine = worker->source.coroutines;
+    const struct pool_item *batch = pointer_of(worker->scheduler->coroutines.head.lo);
+    size_t n = length_of(worker->coroutines.items) + length_of(worker->coroutines.full);
+
+    for (; batch; batch = pointer_of(batch->next_batch))
+        n += length_of(batch);
+    for (; coroutine; coroutine = coroutine->older)
+        n--;
+    CHECK_EQ(n, 0);
+}
+
 /* With one worker all that it did happened before the end of the root task. */
 static void check_objects(thrum_runtime *runtime)
 {
-    if (thrum_runtime_workers(runtime) == 1)
-        CHECK_EQ(free_objects(runtime) + kept_objects(runtime), all_objects(runtime));
+    if (thrum_runtime_workers(runtime) != 1)
+        return;
+    CHECK_EQ(free_objects(runtime) + kept_objects(runtime), all_objects(runtime));
+    check_coroutines(pointer_of(runtime->scheduler.workers[0]));
 }
 
 /* ---- one run --------------------------------------------------------------------------------- */

@@ -1,0 +1,243 @@
+/*
+ * generator.c - functions that hand out values one by one.
+ *
+ *   FRESH ---next---> RUNNING <--next, yield--> YIELDED
+ *     |                  |                         |
+ *     |                return                    close ---> CLOSING
+ *     |                  v                                     |
+ *     |                OVER                                  return
+ *     v                  v                                     v
+ *   CLOSED <--close-- CLOSED                                CLOSED
+ *
+ * The body runs on a coroutine (sched/coroutine.h), as part of the task that
+ * has called next. What it leaves in the chain of its consumer when it yields
+ * can only be what stays: the record, and what holds locals.
+ *
+ * Whose a generator is: the record of a task counts those that it has opened,
+ * and a generator those that its body has, which may go on in another task.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/sched/coroutine.h"
+#include "runtime/task/error.h"
+#include "runtime/task/scope.h"
+#include "runtime/task/task.h"
+
+enum { CLOSED, FRESH, RUNNING, YIELDED, CLOSING, OVER };
+
+static bool is_running(const thrum_generator *generator)
+{
+    return generator->state == RUNNING || generator->state == CLOSING;
+}
+
+/* Whose body runs here as part of the running task, the innermost; NULL: none. */
+static thrum_generator *generator_here(void)
+{
+    const struct thrum_lane *lane = thrum_lane_self();
+    thrum_generator *generator = strand_of(lane->fiber)->generator;
+
+    return generator && generator->consumer == lane->current ? generator : NULL;
+}
+
+/* The innermost scope that somebody has to close. */
+static const struct thrum_scope *innermost(void)
+{
+    const struct thrum_lane *lane = thrum_lane_self();
+    const struct thrum_scope *scope = lane->scope;
+
+    while (scope && scope_owner(scope) == lane->current &&
+           scope_flags(scope) & (SCOPE_RECORD | SCOPE_LOCALS))
+        scope = scope_outer(scope);
+    return scope;
+}
+
+/* ---- inside ---------------------------------------------------------------------------------- */
+
+static void check_scopes(const thrum_generator *generator, const char *what)
+{
+    const struct thrum_scope *scope = innermost();
+
+    if (LIKELY(scope == generator->inside))
+        return;
+    if (scope && scope_owner(scope) == generator->consumer)
+        thrum_panic("a generator's body has %s with a %s open; what it opens it closes before "
+                    "that, and what is to be around its consumer the consumer opens",
+                    what, thrum_scope_kind(scope));
+    thrum_panic("a generator's body has %s after it has closed what its consumer opened", what);
+}
+
+static void run(void *arg)
+{
+    thrum_generator *generator = arg;
+
+    generator->status = generator->fn(generator, generator->arg);
+    thrum_task_check_process();
+    check_scopes(generator, "returned");
+    if (UNLIKELY(generator->generators != 0))
+        thrum_panic("a generator's body has returned and left a generator open; every "
+                    "thrum_generator_open needs its thrum_generator_close on every path");
+}
+
+static void check_inside(const thrum_generator *generator)
+{
+    if (UNLIKELY(!thrum_worker_self() || generator_here() != generator))
+        thrum_panic("thrum_generator_yield was called outside of the generator's body; no other "
+                    "task and no other body can yield for it");
+    if (UNLIKELY(generator->state == CLOSING))
+        thrum_panic("a generator's body has yielded after THRUM_ECLOSED; it must tidy up and "
+                    "return");
+    check_scopes(generator, "yielded");
+}
+
+int thrum_generator_yield(thrum_generator *generator, const void *item)
+{
+    check_inside(generator);
+    if (generator->item_bytes != 0)
+        memcpy(generator->item, item, generator->item_bytes);
+    thrum_coroutine_leave(generator->coroutine);
+    return generator->state == CLOSING ? THRUM_ECLOSED : 0;
+}
+
+/* ---- outside --------------------------------------------------------------------------------- */
+
+/* Let the body go on. True: it has yielded. */
+static bool go_on(thrum_generator *generator, uint32_t state)
+{
+    const struct thrum_lane *lane = thrum_lane_self();
+    struct strand *strand = strand_of(lane->fiber);
+    thrum_generator *outer = strand->generator;
+    bool yielded;
+
+    generator->state = state;
+    generator->consumer = lane->current;
+    generator->inside = innermost();
+    strand->generator = generator;
+    yielded = thrum_coroutine_resume(generator->coroutine);
+    strand->generator = outer;
+    generator->state = yielded ? YIELDED : OVER;
+    if (!yielded)
+        thrum_coroutine_put(generator->coroutine);
+    return yielded;
+}
+
+/* Who runs here: a body, or else the task. */
+static const void *opener_here(void)
+{
+    const thrum_generator *outer = generator_here();
+
+    return outer ? (const void *)outer : thrum_lane_self()->current;
+}
+
+/* How many those who run here have open. NULL: out of memory. */
+static uint32_t *open_here(void)
+{
+    thrum_generator *outer = generator_here();
+    struct record *record = outer ? NULL : thrum_record_get();
+
+    return outer ? &outer->generators : record ? &record->generators : NULL;
+}
+
+int thrum_generator_open(thrum_generator *generator, thrum_generator_fn fn, void *arg,
+                         size_t item_bytes)
+{
+    uint32_t *open;
+
+    if (!thrum_worker_self() || !thrum_lane_self()->current)
+        thrum_panic("thrum_generator_open was called outside a task; start one with thrum_run");
+    open = open_here();
+    if (!open)
+        return -ENOMEM;
+    *generator = (thrum_generator){.fn = fn, .arg = arg, .item_bytes = item_bytes, .state = FRESH};
+    generator->opener = opener_here();
+    ++*open;
+    return 0;
+}
+
+static void check_free(const thrum_generator *generator, const char *call)
+{
+    if (UNLIKELY(!thrum_worker_self() || !thrum_lane_self()->current))
+        thrum_panic("%s was called outside a task", call);
+    if (UNLIKELY(generator->state == CLOSED))
+        thrum_panic("%s was called on a generator that is not open", call);
+    if (UNLIKELY(is_running(generator)))
+        thrum_panic("%s was called on a generator whose body runs, by the body or by another task; "
+                    "one asks at a time",
+                    call);
+}
+
+int thrum_generator_next(thrum_generator *generator, void *item)
+{
+    check_free(generator, "thrum_generator_next");
+    if (generator->state == OVER)
+        return 0;
+    if (generator->state == FRESH)
+        generator->coroutine = thrum_coroutine_get(run, generator);
+    if (UNLIKELY(!generator->coroutine))
+        return -ENOMEM;
+    generator->item = item;
+    if (go_on(generator, RUNNING))
+        return 1;
+    return generator->status < 0 ? generator->status : 0;
+}
+
+/* ---- closing --------------------------------------------------------------------------------- */
+
+/* What the body says to the end. *cancelled: a cancel came meanwhile, and is delivered. */
+static int end_body(thrum_generator *generator, bool *cancelled)
+{
+    thrum_shield shield;
+
+    thrum_shield_begin(&shield);
+    go_on(generator, CLOSING);
+    *cancelled = thrum_shield_end(&shield) != 0;
+    return generator->status == THRUM_ECLOSED ? 0 : generator->status;
+}
+
+static bool is_error(int status)
+{
+    return status < 0 && status != THRUM_ECANCELED;
+}
+
+/* The caller has failed, and then the body too. */
+static int both(thrum_error *before, int body)
+{
+    thrum_error *errors[] = {before, thrum_fail_take(body)};
+    thrum_error *tree;
+
+    if (thrum_error_merge(NULL, errors, 2, &tree) == 0)
+        (void)thrum_fail_with(tree);
+    thrum_error_free(errors[0]);
+    thrum_error_free(errors[1]);
+    return THRUM_EGROUP;
+}
+
+/* The body waits at a yield. */
+static int end_and_merge(thrum_generator *generator, int status)
+{
+    thrum_error *before = is_error(status) ? thrum_fail_take(status) : NULL;
+    bool cancelled;
+    int body = end_body(generator, &cancelled);
+
+    if (is_error(status) && is_error(body))
+        return both(before, body);
+    if (is_error(status))
+        (void)thrum_fail_with(before);
+    else if (is_error(body))
+        status = body;
+    else if (status >= 0 && (cancelled || body < 0))
+        status = THRUM_ECANCELED;
+    return status;
+}
+
+int thrum_generator_close(thrum_generator *generator, int status)
+{
+    check_free(generator, "thrum_generator_close");
+    if (UNLIKELY(generator->opener != opener_here()))
+        thrum_panic("thrum_generator_close was called by a task or a body that did not open it");
+    if (generator->state == YIELDED)
+        status = end_and_merge(generator, status);
+    generator->state = CLOSED;
+    --*open_here();
+    return status;
+}
