@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/atomic/verbs.h"
+#include "runtime/plat/fault.h"
 #include "runtime/plat/thread.h"
 #include "workers.h"
 
@@ -50,7 +51,7 @@ static int give(void *arg)
 static int linger(void *arg)
 {
     (void)arg;
-    add_relaxed(&shared.ran, 1); /* relaxed: a counter */
+    add_relaxed(&shared.ran, 1);                                         /* relaxed: a counter */
     while (!load_relaxed(&shared.go) && !thrum_thread_check_cancelled()) /* relaxed: a flag */
         sched_yield();
     add_relaxed(&shared.told, thrum_thread_check_cancelled() != 0); /* relaxed: a counter */
@@ -61,7 +62,7 @@ static int linger(void *arg)
 static void drop(void *copy)
 {
     CHECK_EQ(*(const int *)copy, 42);
-    add_relaxed(&shared.dropped, 1); /* relaxed: a counter */
+    add_release(&shared.dropped, 1);
 }
 
 static void await(const uint32_t *counter, uint32_t n)
@@ -70,7 +71,7 @@ static void await(const uint32_t *counter, uint32_t n)
         CHECK_EQ(thrum_yield(), 0);
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results -------------------------------------------------------------------------------- */
 
 static int results(void *arg)
 {
@@ -117,7 +118,7 @@ TEST(more_calls_than_threads_all_run)
     play(crowd, 3);
 }
 
-/* ---- cancels ---------------------------------------------------------------------------------- */
+/* ---- cancels -------------------------------------------------------------------------------- */
 
 static int lingering(void *arg)
 {
@@ -248,7 +249,7 @@ static int racer(void *arg)
 static int races(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < many(20000); i++) {
+    for (int i = 0; i < 34000; i++) { /* 100,000 and more with three numbers of workers */
         struct race race = {0, 0};
         thrum_group group;
         thrum_child child;
@@ -270,7 +271,7 @@ TEST(cancel_and_end_race)
     play(races, 2);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static int leave_behind(void *arg)
 {
@@ -352,8 +353,257 @@ TEST(without_a_thread_a_call_is_refused)
     play(without_threads, 2);
 }
 
+static int refused(void *arg)
+{
+    int *ran = arg;
+    int status = thrum_to_thread(shared.executor, give, ran);
+
+    return status == -EAGAIN ? 0 : -1;
+}
+
+/* All at once, so that some wait for the thread that another one could not make. */
+static int refused_all(void *arg)
+{
+    thrum_group group;
+    int three = 3;
+
+    (void)arg;
+    store_relaxed(&thrum_thread_fail_after, FAULT_ALWAYS); /* relaxed: nobody else starts threads */
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < many(4000); i++)
+        CHECK_EQ(thrum_group_spawn(&group, refused, &three, NULL, NULL), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(shared.ran, 0);
+    CHECK_EQ(thrum_executor_waiting(shared.executor), 0);
+    CHECK_EQ(thrum_executor_threads(shared.executor), 0);
+    store_relaxed(&thrum_thread_fail_after, 0); /* relaxed: likewise */
+    CHECK_EQ(thrum_to_thread(shared.executor, give, &three), 3);
+    return 0;
+}
+
+TEST(if_no_thread_can_ever_be_had_all_calls_are_refused)
+{
+    play(refused_all, 8);
+}
+
+/* The k-th thread cannot be had: who has others waits for them. */
+static int some_refused(void *arg)
+{
+    (void)arg;
+    for (uint32_t k = 1; k <= 9; k++) {
+        int status = 0;
+        thrum_error *errors;
+        thrum_group group;
+
+        store_relaxed(&thrum_thread_fail_after, k); /* relaxed: a counter */
+        CHECK_EQ(thrum_group_open(&group, collecting()), 0);
+        for (int i = 0; i < 200; i++)
+            CHECK_EQ(thrum_group_spawn(&group, one_call, &status, NULL, NULL), 0);
+        status = thrum_group_close(&group, 0, &errors);
+        CHECK(status == 0 || status == THRUM_EGROUP);
+        thrum_error_free(errors);
+        store_relaxed(&thrum_thread_fail_after, 0); /* relaxed: a counter */
+        CHECK_EQ(thrum_executor_waiting(shared.executor), 0);
+    }
+    return 0;
+}
+
+TEST(a_thread_that_cannot_be_had_is_not_missed_where_there_are_others)
+{
+    play(some_refused, 8);
+}
+
+/* ---- saturated ------------------------------------------------------------------------------- */
+
+enum { SATURATED = 10000, SATURATED_THREADS = 16 };
+
+static int saturate(thrum_fn fn)
+{
+    thrum_group group;
+
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < SATURATED; i++)
+        CHECK_EQ(thrum_group_spawn(&group, fn, NULL, NULL, NULL), 0);
+    await(&shared.ran, SATURATED_THREADS); /* calls that wait get a thread each */
+    CHECK_EQ(thrum_executor_threads(shared.executor), SATURATED_THREADS);
+    while (thrum_executor_waiting(shared.executor) < SATURATED - SATURATED_THREADS)
+        CHECK_EQ(thrum_yield(), 0);
+    thrum_group_cancel(&group, -1, NULL);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+static int saturate_and_wait(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(saturate(lingering), 0);
+    CHECK_EQ(shared.ran, shared.ended); /* waited for */
+    CHECK_EQ(shared.ran, shared.told);
+    CHECK_EQ(thrum_executor_waiting(shared.executor), 0);
+    return 0;
+}
+
+static int saturate_and_abandon(void *arg)
+{
+    (void)arg;
+    return saturate(abandon_deaf);
+}
+
+TEST(a_saturated_executor_that_waits_closes_in_time)
+{
+    play(saturate_and_wait, SATURATED_THREADS);
+}
+
+/* The threads hear of nothing: close says so when its time is up, and goes on later. */
+TEST(a_saturated_executor_that_abandons_closes_in_time)
+{
+    static const int counts[] = {1, 2, 8};
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        thrum_executor_options options = THRUM_EXECUTOR_OPTIONS_INIT;
+        size_t busy = 0;
+
+        memset(&shared, 0, sizeof shared);
+        options.threads = SATURATED_THREADS;
+        CHECK_EQ(thrum_executor_create(&shared.executor, &options), 0);
+        CHECK_EQ(run_with(counts[i], saturate_and_abandon, NULL), 0);
+        CHECK_EQ(shared.ran, SATURATED_THREADS);
+        CHECK_EQ(load_relaxed(&shared.dropped), SATURATED - SATURATED_THREADS);
+        /* relaxed: by tasks, which have ended */
+        CHECK_EQ(thrum_executor_close(shared.executor, thrum_ms(10), &busy), THRUM_ETIMEOUT);
+        CHECK_EQ(busy, SATURATED_THREADS);
+        store_relaxed(&shared.go, 1); /* relaxed: a flag */
+        CHECK_EQ(thrum_executor_close(shared.executor, thrum_s(3600), &busy), 0);
+        CHECK_EQ(shared.dropped, SATURATED);
+    }
+}
+
+/* ---- how many threads ----------------------------------------------------------------------- */
+
+/* Each waits for all others: none ends before all have a thread. */
+static int meet(void *arg)
+{
+    (void)arg;
+    add_relaxed(&shared.ran, 1);           /* relaxed: a counter */
+    while (load_relaxed(&shared.ran) < 40) /* relaxed: a counter */
+        sched_yield();
+    return 0;
+}
+
+static int one_meeting(void *arg)
+{
+    return thrum_to_thread(shared.executor, meet, arg);
+}
+
+static int forty_meet(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 40; i++)
+        CHECK_EQ(thrum_group_spawn(&group, one_meeting, NULL, NULL, NULL), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(thrum_executor_threads(shared.executor), 40);
+    return 0;
+}
+
+TEST(calls_that_wait_for_each_other_all_get_a_thread)
+{
+    play(forty_meet, 40);
+}
+
+/* ---- the runtime's own ---------------------------------------------------------------------- */
+
+static char said[4096];
+
+static void hear(const char *line, void *context)
+{
+    (void)context;
+    strncat(said, line, sizeof said - strlen(said) - 2);
+    strcat(said, "\n");
+}
+
+static thrum_runtime *with_patience(int workers, int64_t ns)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+    thrum_runtime *runtime;
+
+    memset(&shared, 0, sizeof shared);
+    said[0] = '\0';
+    options.workers = workers;
+    options.report = hear;
+    options.abandoned_ns = ns;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), 0);
+    return runtime;
+}
+
+static int crowd_of_its_own(void *arg)
+{
+    int zero = 0;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < many(4000); i++)
+        CHECK_EQ(thrum_group_spawn(&group, one_call, &zero, NULL, NULL), 0);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(a_runtime_has_an_executor_of_its_own)
+{
+    run_everywhere(crowd_of_its_own, NULL);
+    CHECK_LE(3 * many(4000), shared.ran);
+}
+
+static int abandon_one(void *arg)
+{
+    thrum_task_options options = THRUM_TASK_OPTIONS_INIT;
+    thrum_group group;
+
+    (void)arg;
+    options.name = "the deaf one";
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, abandon_deaf, NULL, &options, NULL), 0);
+    await(&shared.ran, 1);
+    thrum_group_cancel(&group, -1, NULL);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(close_leaves_behind_what_does_not_end_and_says_so)
+{
+    for (int workers = 1; workers <= 8; workers *= 2) {
+        thrum_runtime *runtime = with_patience(workers, 1);
+
+        CHECK_EQ(thrum_runtime_run(runtime, abandon_one, NULL, NULL), 0);
+        CHECK_EQ(thrum_runtime_close(runtime), THRUM_ETIMEOUT);
+        CHECK(strstr(said, "leaves behind 1 calls") != NULL);
+        CHECK(strstr(said, "of task the deaf one") != NULL);
+        store_relaxed(&shared.go, 1);          /* relaxed: a flag */
+        while (!load_acquire(&shared.dropped)) /* the thread frees the rest */
+            sched_yield();
+    }
+}
+
+static int abandon_listening(void *arg)
+{
+    (void)arg;
+    return leave_behind(NULL);
+}
+
+TEST(close_waits_for_what_ends_and_says_nothing)
+{
+    thrum_runtime *runtime = with_patience(2, 0);
+
+    CHECK_EQ(thrum_runtime_run(runtime, abandon_listening, NULL, NULL), 0);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+    CHECK_EQ(shared.dropped, 1);
+    CHECK_STR_EQ(said, "");
+}
+
 TEST(options_out_of_range_are_refused)
 {
+    thrum_options of_runtime = THRUM_OPTIONS_INIT;
+    thrum_runtime *runtime = NULL;
     thrum_executor_options options = THRUM_EXECUTOR_OPTIONS_INIT;
     thrum_executor *executor = NULL;
 
@@ -363,4 +613,6 @@ TEST(options_out_of_range_are_refused)
     options.size--;
     CHECK_EQ(thrum_executor_create(&executor, &options), -EINVAL);
     CHECK(executor == NULL);
+    of_runtime.abandoned_ns = -1;
+    CHECK_EQ(thrum_runtime_create(&runtime, &of_runtime), -EINVAL);
 }

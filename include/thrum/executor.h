@@ -3,8 +3,18 @@
  *
  * A task that calls something that blocks (a library, a system call) holds its
  * worker up. thrum_to_thread runs it on a thread of an executor instead, while
- * the task sleeps. An executor starts threads as they are needed, up to its
- * limit, and lets them go when they have been idle for a while.
+ * the task sleeps:
+ *
+ *     status = thrum_to_thread(NULL, look_up, &name);
+ *
+ * An executor starts threads as they are needed, up to its limit, and lets them go
+ * when they have been idle for a while. Of calls that are brief no more run at once
+ * than there are CPUs without work; a call that has run for 0.1 ms counts as one that
+ * waits for something, and makes room for others.
+ *
+ * Every runtime has an executor of its own, made when a task first asks for it
+ * (NULL) and closed with the runtime: see `call_threads` and `abandoned_ns` in run.h.
+ * Others keep kinds of work apart that would starve each other.
  */
 #ifndef THRUM_EXECUTOR_H
 #define THRUM_EXECUTOR_H
@@ -45,7 +55,8 @@ THRUM_API THRUM_NODISCARD int thrum_executor_close(thrum_executor *executor, int
                                                    size_t *busy);
 
 /*
- * Run fn(arg) on a thread of the executor; the calling task sleeps meanwhile.
+ * Run fn(arg) on a thread of the executor (NULL: the runtime's own); the calling task sleeps
+ * meanwhile.
  * fn must not call what needs a task; it sees the task's locals (local.h).
  *
  * If the task is cancelled, a call that has not begun never will; one that has

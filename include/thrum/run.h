@@ -49,16 +49,21 @@ typedef struct thrum_options {
      */
     void (*unhandled)(const thrum_error *error, void *context);
     /*
-     * A line of a deadlock report (hold.h), without its end. NULL: written to file descriptor 2.
-     * Called on any thread; it must call nothing of Thrum's.
+     * A line of a deadlock report (hold.h), or about what close waits for, without its end. NULL:
+     * written to file descriptor 2. Called on any thread; it must call nothing of Thrum's.
      */
     void (*report)(const char *line, void *context);
     void *context; /* for both */
+    uint32_t call_threads; /* of the runtime's own executor (executor.h), at most; 0:
+                              THRUM_EXECUTOR_THREADS */
+    uint32_t unused;       /* 0 */
+    int64_t abandoned_ns;  /* how long close waits for calls of that executor that were abandoned
+                              and still run; 0: five minutes */
 } thrum_options;
 
 #define THRUM_OPTIONS_INIT \
     {                      \
-        sizeof(thrum_options), 0, 0, THRUM_LAYOUT, 0, NULL, NULL, NULL \
+        sizeof(thrum_options), 0, 0, THRUM_LAYOUT, 0, NULL, NULL, NULL, 0, 0, 0 \
     }
 
 /*
@@ -124,10 +129,14 @@ THRUM_API void thrum_runtime_cancel_at(thrum_runtime *runtime, int code, const c
  * End the workers and free the runtime. NULL is allowed. If runs are under way, they are
  * cancelled, with the reason THRUM_ESHUTDOWN, and waited for: their callers get back what the
  * tasks have returned, and that is the last they may do with the runtime. There is no time limit:
- * tasks clean up as after any cancel. To be called once; the handle is gone afterwards.
+ * tasks clean up as after any cancel. Then it closes the runtime's own executor: for calls that
+ * were abandoned it waits at most `abandoned_ns`. What it has to wait for it says, a line for each
+ * call, when a second has passed; and once more if it leaves them behind. To be called once; the
+ * handle is gone afterwards.
  *
  *   context   a thread that runs no task
- *   returns   0; THRUM_ENESTED, THRUM_ESTATE (in the child of a fork): nothing has changed
+ *   returns   0; THRUM_ETIMEOUT: likewise, but some of those calls still run, on threads of their
+ *             own; THRUM_ENESTED, THRUM_ESTATE (in the child of a fork): nothing has changed
  */
 THRUM_API int thrum_runtime_close(thrum_runtime *runtime);
 

@@ -1,72 +1,92 @@
 /*
- * executor.c - threads that run calls, and the tasks that wait for them.
+ * executor.c - threads that run calls.
  *
- *   QUEUED --thread--> RUNNING --> DONE
- *      \---cancel, close---> GONE
+ *   QUEUED --thread--> RUNNING --> OVER
+ *      \----cancel, close, no thread---^
  *
- * All is kept under one lock, a futex; it is not of the scheduling core. A call
- * lies on its task's stack, or, if it may be abandoned, in memory of its own
- * that whoever is last frees: the task or the thread.
+ * All is kept under one lock; it is not of the scheduling core. What it
+ * protects is a few stores, and no system call is made under it. Who finds it
+ * taken looks again for a moment before it sleeps, for the holder is nearly
+ * through.
  *
- * A thread that has nothing to do sleeps on a word of its own; the thread that
- * was idle last is woken first, so that the others can leave.
+ * How many threads. Calls that only compute need no more threads than there
+ * are CPUs that the workers leave free: others would take turns with them. Calls
+ * that wait need one each. Which is which, time tells: a call that runs for longer than
+ * BRISK_NS counts as one that waits. As many calls as there are such CPUs, and always
+ * one, begin at once; further ones when one that runs has shown that it waits,
+ * and then all that were queued. While there is somebody in the queue and all who run are
+ * still brisk, one thread, the watcher, sleeps no longer than until the oldest of
+ * them is not.
+ *
+ * One thread at a time is called: the one that comes calls the next, if there
+ * is still something for it. So a crowd of calls costs no crowd of wake-ups, and
+ * who queues them pays for one at most.
+ *
+ * A thread that has nothing to do sleeps on a word of its own; the one that was
+ * idle last is called first, so that the others can leave. Before it sleeps
+ * one of them looks for as long as a wake-up takes, if CPUs are free: a task
+ * that makes one call after the other then pays for no wake-up at all.
  *
  * Edges
- *   executor.call   submit -> thread          the call's arguments (under the lock)
+ *   executor.call   call -> thread             there is something to look at
  *   executor.told   cancel -> check_cancelled  the flag
  *   executor.left   thread -> close            all that the thread did
  */
-#include <thrum/executor.h>
+#include "runtime/offload/executor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
+#include "runtime/plat/cpus.h"
 #include "runtime/plat/futex.h"
 #include "runtime/plat/memory.h"
 #include "runtime/plat/thread.h"
-#include "runtime/task/locals.h"
 #include "runtime/task/lock.h"
-#include "runtime/task/scope.h"
-#include "runtime/task/wait.h"
 
 #define IDLE_NS_DEFAULT ((int64_t)10 * 1000 * 1000 * 1000)
+#define BRISK_NS 100000 /* who runs for longer seems to wait for something */
+#define SPIN_NS 20000   /* what a wake-up of a sleeping CPU takes */
+#define VAIN_MAX 6      /* 2 to that many times nobody looks */
+#define LOCK_TURNS 100  /* looks at a lock that is taken */
 
-enum call_state { CALL_QUEUED, CALL_RUNNING, CALL_DONE, CALL_GONE };
-
-struct call {
-    struct call *next; /* lock: in the queue */
-    struct call *prev; /* lock: likewise */
-    thrum_fn fn;
-    void *arg;
-    void (*drop)(void *arg);
-    struct locals *locals; /* what the task sees */
-    struct wait wait;      /* lock: whom to wake */
-    enum call_state state; /* lock */
-    int status;            /* once DONE */
-    uint32_t cancelled;    /* atomic */
-    bool own;              /* it is in memory of its own */
-    bool abandoned;        /* lock: nobody waits any more */
-};
+/* `called` of an idler. */
+enum { IDLE_LOOKS, IDLE_SLEEPS, IDLE_CALLED };
 
 struct idler {
     struct idler *next; /* lock: idle longer than this one */
     uint32_t called;    /* atomic, futex */
 };
 
-struct thrum_executor {
-    uint32_t lock;
-    uint32_t left; /* atomic, futex: threads, for close */
+struct calls {
     struct call *first;
     struct call *last;
-    struct idler *idle; /* newest first */
-    size_t waiting;
-    size_t busy;
-    uint32_t limit;
+    size_t count;
+};
+
+struct thrum_executor {
+    uint32_t lock;
+    uint32_t left; /* atomic, written under the lock, futex: threads, for close */
+    struct calls waiting;
+    struct calls running;  /* in the order in which they began */
+    struct call *brisk;    /* of those that run: the first that does not seem to wait */
+    size_t slow;           /* those before it */
+    uint32_t free_cpus;    /* that workers did not use when the last call was queued; at least 1 */
+    size_t let_in;         /* calls that may begin although as many as that are brisk */
+    struct idler *idle;    /* newest first */
+    struct idler *watcher; /* naps while calls are queued, or NULL */
+    bool coming;           /* a thread was called, or made, and has not come yet */
+    bool looking;          /* an idler looks for calls */
+    unsigned in_vain;      /* looks in a row that found none */
+    unsigned to_skip;      /* so many times nobody looks */
     bool closing;
+    bool left_behind; /* whoever leaves last frees it */
+    uint32_t limit;   /* constant, and the rest */
+    uint32_t cpus;
     int64_t idle_ns;
     char name[12];
 };
@@ -81,37 +101,192 @@ int thrum_thread_check_cancelled(void)
     return THRUM_ECANCELED;
 }
 
-/* ---- the queue, under the lock ---------------------------------------------------------------- */
-
-static void append(struct thrum_executor *executor, struct call *call)
+static void enter(struct thrum_executor *executor)
 {
-    call->next = NULL;
-    call->prev = executor->last;
-    if (executor->last)
-        executor->last->next = call;
-    else
-        executor->first = call;
-    executor->last = call;
-    executor->waiting++;
+    if (executor->cpus > 1)
+        for (int i = 0; i < LOCK_TURNS; i++) {
+            if (load_relaxed(&executor->lock) == LOCK_FREE) /* relaxed: a guess */
+                break;
+            cpu_pause();
+        }
+    lock_enter(&executor->lock);
 }
 
-static void take_out(struct thrum_executor *executor, struct call *call)
+static void leave(struct thrum_executor *executor)
+{
+    lock_leave(&executor->lock);
+}
+
+/* ---- lists, under the lock ------------------------------------------------------------------ */
+
+static void append(struct calls *calls, struct call *call)
+{
+    call->next = NULL;
+    call->prev = calls->last;
+    if (calls->last)
+        calls->last->next = call;
+    else
+        calls->first = call;
+    calls->last = call;
+    calls->count++;
+}
+
+static void take_out(struct calls *calls, struct call *call)
 {
     if (call->prev)
         call->prev->next = call->next;
     else
-        executor->first = call->next;
+        calls->first = call->next;
     if (call->next)
         call->next->prev = call->prev;
     else
-        executor->last = call->prev;
-    executor->waiting--;
+        calls->last = call->prev;
+    calls->count--;
 }
 
-/* ---- threads ---------------------------------------------------------------------------------- */
+/* Whoever waits for it can go on: returns the fiber, if it is asleep. It may run already if not. */
+static struct fiber *finish(struct call *call, int status)
+{
+    struct fiber *asleep = NULL;
 
-/* Nobody will look at it any more. */
-static void bury(struct call *call)
+    call->status = status;
+    call->state = CALL_OVER;
+    if (!call->abandoned)
+        (void)thrum_wait_claim(&call->wait, WAIT_WOKEN, &asleep);
+    return asleep;
+}
+
+/* None of those that wait will ever begin; -EAGAIN: for want of threads. */
+static void dismiss(struct thrum_executor *executor, int status)
+{
+    struct fiber *asleep;
+    struct call *call;
+
+    do {
+        asleep = NULL;
+        enter(executor);
+        call = executor->waiting.first;
+        if (status == -EAGAIN && load_relaxed(&executor->left) != 0) /* relaxed: the lock */
+            call = NULL;
+        if (call) {
+            take_out(&executor->waiting, call);
+            asleep = finish(call, status);
+        }
+        leave(executor);
+        if (asleep)
+            thrum_ready(asleep);
+    } while (call);
+}
+
+/* CPUs that the workers do not use. A glance. */
+static uint32_t free_cpus(const struct thrum_executor *executor, const struct scheduler *scheduler)
+{
+    uint32_t awake = thrum_scheduler_awake(scheduler);
+
+    return awake < executor->cpus ? executor->cpus - awake : 0;
+}
+
+/* ---- whom to call, under the lock ----------------------------------------------------------- */
+
+static bool has_room(const struct thrum_executor *executor)
+{
+    return executor->running.count - executor->slow < executor->free_cpus || executor->let_in > 0;
+}
+
+/* 0: a call may begin. Else how long until it should be asked again. */
+static int64_t until_room(struct thrum_executor *executor)
+{
+    int64_t now = 0;
+
+    while (!has_room(executor)) {
+        int64_t age;
+
+        now = now ? now : thrum_clock_now();
+        age = now - executor->brisk->began;
+        if (age < BRISK_NS)
+            return BRISK_NS - age;
+        executor->brisk->slow = true;
+        executor->slow++;
+        executor->brisk = executor->brisk->next;
+        executor->let_in = executor->waiting.count;
+    }
+    return 0;
+}
+
+/* What to do about it when the lock is free again. */
+struct summons {
+    struct idler *idler; /* wake it, */
+    bool thread;         /* or make a thread */
+};
+
+static struct summons call_idler(struct idler *idler)
+{
+    bool sleeps =
+        exchange_release(&idler->called, IDLE_CALLED) == IDLE_SLEEPS; /* EDGE executor.call */
+
+    return (struct summons){.idler = sleeps ? idler : NULL};
+}
+
+/* Something has changed. Is there a thread to be called? */
+static struct summons look_for_thread(struct thrum_executor *executor)
+{
+    struct summons summons = {.idler = NULL};
+    struct idler *idler = executor->watcher;
+
+    if (!executor->waiting.count || executor->coming || (idler && !has_room(executor)))
+        return summons;
+    if (idler) {
+        executor->watcher = NULL;
+    } else if ((idler = executor->idle) != NULL) {
+        executor->idle = idler->next;
+    } else if (load_relaxed(&executor->left) < executor->limit) { /* relaxed: the lock */
+        add_relaxed(&executor->left, 1);                          /* relaxed: the lock */
+        summons.thread = true;
+    } else {
+        return summons;
+    }
+    executor->coming = true;
+    return idler ? call_idler(idler) : summons;
+}
+
+static void *thread_main(void *arg);
+
+/* The thread that was to come will not. */
+static void miss(struct thrum_executor *executor)
+{
+    bool last;
+
+    enter(executor);
+    executor->coming = false;
+    last = add_acq_rel(&executor->left, (uint32_t)-1) == 1; /* EDGE executor.left */
+    leave(executor);
+    if (last)
+        dismiss(executor, -EAGAIN);
+}
+
+static bool is_any(struct summons summons)
+{
+    return summons.idler || summons.thread;
+}
+
+/* Lock free. An idler that was called may be gone: the address is all we need. */
+static void summon(struct thrum_executor *executor, struct summons summons)
+{
+    pthread_t thread;
+
+    if (summons.idler)
+        thrum_futex_wake(&summons.idler->called, 1);
+    if (!summons.thread)
+        return;
+    if (thrum_thread_create(&thread, thread_main, executor, executor->name))
+        miss(executor);
+    else
+        pthread_detach(thread);
+}
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+void thrum_call_bury(struct call *call)
 {
     if (call->drop)
         call->drop(call->arg);
@@ -120,270 +295,271 @@ static void bury(struct call *call)
         thrum_memory_put(call);
 }
 
-/* Lock held, and free for as long as the call runs. */
-static void run(struct thrum_executor *executor, struct call *call)
+/* Lock held. The call begins. */
+static void begin(struct thrum_executor *executor, struct call *call)
 {
-    struct fiber *asleep = NULL;
-    bool abandoned;
+    take_out(&executor->waiting, call);
+    if (executor->let_in > 0)
+        executor->let_in = executor->waiting.count ? executor->let_in - 1 : 0;
+    append(&executor->running, call);
+    if (!executor->brisk)
+        executor->brisk = call;
+    call->began = thrum_clock_now();
+    call->state = CALL_RUNNING;
+}
+
+/* Lock held. It has ended. */
+static struct fiber *end(struct thrum_executor *executor, struct call *call, int status)
+{
+    executor->slow -= call->slow;
+    if (executor->brisk == call)
+        executor->brisk = call->next;
+    take_out(&executor->running, call);
+    return finish(call, status);
+}
+
+static int run(struct call *call)
+{
     int status;
 
-    take_out(executor, call);
-    call->state = CALL_RUNNING;
-    executor->busy++;
-    lock_leave(&executor->lock);
     running = call;
     thrum_locals_borrow(call->locals);
     status = call->fn(call->arg);
     thrum_locals_borrow(NULL);
     running = NULL;
-    lock_enter(&executor->lock);
-    executor->busy--;
-    call->status = status;
-    call->state = CALL_DONE;
-    abandoned = call->abandoned;
     POINT("executor.done");
-    if (!abandoned)
-        (void)thrum_wait_claim(&call->wait, WAIT_WOKEN, &asleep);
-    lock_leave(&executor->lock); /* the call may be gone, unless it was abandoned */
-    if (asleep)
-        thrum_ready(asleep);
-    if (abandoned)
-        bury(call);
-    lock_enter(&executor->lock);
+    return status;
+}
+
+/* Are there any that the workers of whom we work for do not use? Their task waits for us. */
+static bool cpus_are_free(const struct thrum_executor *executor, const struct call *call)
+{
+    return free_cpus(executor, fiber_of(call->wait.strand)->home) > 0;
+}
+
+/*
+ * Lock held, when it is called and when it returns. Run calls as long as there are any that may
+ * begin. Returns whether it is worthwhile to look for another before sleeping.
+ */
+static bool serve(struct thrum_executor *executor)
+{
+    struct call *buried = NULL;
+    struct fiber *asleep = NULL;
+    bool has_run = false, look = false;
+
+    for (;;) {
+        struct call *call = executor->waiting.first;
+        struct summons summons;
+        int status;
+
+        if (call && !has_run && until_room(executor) != 0)
+            call = NULL;
+        if (!call && !asleep && !buried)
+            return look;
+        if (call)
+            begin(executor, call);
+        summons = look_for_thread(executor);
+        leave(executor);
+        if (asleep)
+            thrum_ready(asleep);
+        if (buried)
+            thrum_call_bury(buried);
+        summon(executor, summons);
+        status = call ? run(call) : 0;
+        enter(executor);
+        asleep = NULL;
+        buried = NULL;
+        has_run = call != NULL;
+        if (!call)
+            continue;
+        look = !call->abandoned && cpus_are_free(executor, call);
+        buried = call->abandoned ? call : NULL;
+        asleep = end(executor, call, status);
+    }
 }
 
 static void forget(struct thrum_executor *executor, struct idler *self)
 {
     struct idler **at = &executor->idle;
 
+    if (executor->watcher == self) {
+        executor->watcher = NULL;
+        return;
+    }
     while (*at != self)
         at = &(*at)->next;
     *at = self->next;
 }
 
-/* Lock held. Sleep until called; false: it was long enough. */
-static bool rest(struct thrum_executor *executor, struct idler *self)
+/* For a moment. */
+static void look_for_call(const struct idler *self)
 {
-    int64_t until = thrum_clock_now() + executor->idle_ns;
-    int64_t now;
+    int64_t until = thrum_clock_now() + SPIN_NS;
 
-    store_relaxed(&self->called, 0); /* relaxed: under the lock */
-    self->next = executor->idle;
-    executor->idle = self;
-    lock_leave(&executor->lock);
-    while (!load_acquire(&self->called)) { /* EDGE executor.call */
+    do
+        for (int i = 0; i < 16; i++)
+            cpu_pause();
+    while (load_relaxed(&self->called) == IDLE_LOOKS && thrum_clock_now() < until);
+    /* relaxed: looked at again */
+}
+
+/* Lock held. Is it worthwhile? One at a time; and rarely if it was in vain the last times. */
+static bool may_look(struct thrum_executor *executor)
+{
+    if (executor->looking)
+        return false;
+    if (executor->to_skip == 0)
+        return true;
+    executor->to_skip--;
+    return false;
+}
+
+/* Lock held. Who looked has found a call, or not. */
+static void learn(struct thrum_executor *executor, bool found)
+{
+    executor->looking = false;
+    if (found)
+        executor->in_vain = 0;
+    else if (executor->in_vain < VAIN_MAX)
+        executor->in_vain++;
+    executor->to_skip = (1u << executor->in_vain) - 1;
+}
+
+/* Until called, or the time is up. Returns whether it had to sleep. */
+static bool sleep_until_called(struct idler *self, int64_t ns)
+{
+    int64_t until = thrum_clock_now() + ns, now;
+    uint32_t looks = IDLE_LOOKS;
+
+    if (!cas_relaxed(&self->called, &looks, IDLE_SLEEPS)) /* relaxed: who calls has the lock */
+        return false;
+    while (load_relaxed(&self->called) != IDLE_CALLED) { /* relaxed: we take the lock */
         now = thrum_clock_now();
         if (now >= until)
             break;
-        thrum_futex_wait(&self->called, 0, until - now);
+        thrum_futex_wait(&self->called, IDLE_SLEEPS, until - now);
     }
-    lock_enter(&executor->lock);
-    if (load_relaxed(&self->called)) /* relaxed: under the lock */
+    return true;
+}
+
+/*
+ * Lock held, when it is called and when it returns. Sleep until called. False: it was long
+ * enough, and there is nothing to do.
+ */
+static bool rest(struct thrum_executor *executor, struct idler *self, bool look)
+{
+    bool watch = executor->waiting.count && !executor->watcher;
+    int64_t ns = watch ? until_room(executor) : executor->idle_ns;
+    bool slept;
+
+    if (watch && ns == 0)
         return true;
+    store_relaxed(&self->called, IDLE_LOOKS); /* relaxed: under the lock */
+    if (watch) {
+        executor->watcher = self;
+    } else {
+        self->next = executor->idle;
+        executor->idle = self;
+    }
+    look = look && !watch && may_look(executor);
+    executor->looking |= look;
+    leave(executor);
+    if (look)
+        look_for_call(self);
+    slept = sleep_until_called(self, ns);
+    enter(executor);
+    if (look)
+        learn(executor, load_relaxed(&self->called) == IDLE_CALLED && !slept);
+    if (load_acquire(&self->called) == IDLE_CALLED) { /* EDGE executor.call */
+        executor->coming = false;
+        return true;
+    }
     forget(executor, self);
-    return false;
+    return watch || executor->waiting.count;
+}
+
+/* Lock held, free afterwards. The last that the thread does here. */
+static void go(struct thrum_executor *executor)
+{
+    bool last = add_acq_rel(&executor->left, (uint32_t)-1) == 1; /* EDGE executor.left */
+    bool left_behind = executor->left_behind;
+
+    leave(executor);
+    thrum_futex_wake(&executor->left, INT_MAX); /* it may be gone: the address is all we need */
+    if (last && left_behind)
+        thrum_executor_free(executor);
 }
 
 static void *thread_main(void *arg)
 {
     struct thrum_executor *executor = arg;
     struct idler self = {NULL, 0};
+    bool look;
 
-    lock_enter(&executor->lock);
+    enter(executor);
+    executor->coming = false;
     do
-        while (executor->first)
-            run(executor, executor->first);
-    while (!executor->closing && (rest(executor, &self) || executor->first));
-    add_acq_rel(&executor->left, (uint32_t)-1); /* EDGE executor.left */
-    thrum_futex_wake(&executor->left, INT32_MAX);
-    lock_leave(&executor->lock); /* the executor may be gone after */
+        look = serve(executor);
+    while (!(executor->closing && !executor->waiting.count) && rest(executor, &self, look));
+    go(executor);
     return NULL;
 }
 
-/* Lock held. Call somebody who is idle. */
-static struct idler *call_idler(struct thrum_executor *executor)
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+int thrum_executor_submit(struct thrum_executor *executor, struct call *call)
 {
-    struct idler *idler = executor->idle;
+    uint32_t cpus = free_cpus(executor, worker_here()->scheduler);
+    struct summons summons;
 
-    if (idler) {
-        executor->idle = idler->next;
-        store_release(&idler->called, 1); /* EDGE executor.call */
-    }
-    return idler;
-}
-
-/* The call is queued: somebody shall run it. 0, or -EAGAIN: nobody ever will. */
-static int engage(struct thrum_executor *executor)
-{
-    struct idler *idler;
-    pthread_t thread;
-    bool start;
-    int err;
-
-    lock_enter(&executor->lock);
-    idler = call_idler(executor);
-    if (idler)
-        thrum_futex_wake(&idler->called, 1); /* under the lock: or its stack might be gone */
-    start = !idler && load_relaxed(&executor->left) < executor->limit; /* relaxed: the lock */
-    if (start)
-        add_relaxed(&executor->left, 1); /* relaxed: the lock */
-    lock_leave(&executor->lock);
-    if (!start)
-        return 0;
-    err = thrum_thread_create(&thread, thread_main, executor, executor->name);
-    if (!err) {
-        pthread_detach(thread);
-        return 0;
-    }
-    return add_acq_rel(&executor->left, (uint32_t)-1) == 1 ? -EAGAIN : 0;
-}
-
-/* ---- calls ------------------------------------------------------------------------------------ */
-
-static const struct wait_kind a_thread = {.what = "a thread of executor"};
-
-/* Lock held, free afterwards. Wait for what a cancel could not stop. */
-static void wait_deaf(struct thrum_executor *executor, struct call *call)
-{
-    thrum_wait_begin_deaf(&call->wait);
-    thrum_strand_waits(call->wait.strand, &a_thread, executor);
-    lock_leave(&executor->lock);
-    (void)thrum_wait_sleep(&call->wait);
-}
-
-/* The task was cancelled. Lock held, free afterwards. True: the call is the task's again. */
-static bool stop(struct thrum_executor *executor, struct call *call)
-{
-    if (call->state == CALL_QUEUED) {
-        take_out(executor, call);
-        call->state = CALL_GONE;
-    }
-    if (call->state != CALL_RUNNING) {
-        lock_leave(&executor->lock);
-        return true;
-    }
-    store_release(&call->cancelled, 1); /* EDGE executor.told */
-    if (call->own) {
-        call->abandoned = true;
-        lock_leave(&executor->lock);
-        return false;
-    }
-    wait_deaf(executor, call);
-    return true;
-}
-
-/* Until it is over. What the task returns. *mine: the call is the task's again. */
-static int await_end(struct thrum_executor *executor, struct call *call, bool *mine)
-{
-    for (;;) {
-        struct wait wait;
-        int status;
-
-        thrum_strand_waits(call->wait.strand, &a_thread, executor);
-        if (thrum_wait_sleep(&call->wait) == WAIT_WOKEN)
-            return call->state == CALL_GONE ? THRUM_ESHUTDOWN : call->status;
-        status = thrum_cancel_deliver();
-        if (status) {
-            lock_enter(&executor->lock);
-            *mine = stop(executor, call);
-            return status;
-        }
-        if (thrum_wait_begin(&wait)) /* no memory to be found by cancels: be deaf to them */
-            thrum_wait_begin_deaf(&wait);
-        lock_enter(&executor->lock);
-        call->wait = wait;
-        status = call->state == CALL_DONE ? call->status : THRUM_ESHUTDOWN;
-        if (call->state == CALL_DONE || call->state == CALL_GONE) {
-            lock_leave(&executor->lock);
-            return status;
-        }
-        lock_leave(&executor->lock);
-    }
-}
-
-/* The thread will wake us: we are not stuck. */
-static int await(struct thrum_executor *executor, struct call *call, bool *mine)
-{
-    int status;
-
-    thrum_scheduler_hold(worker_here()->scheduler);
-    status = await_end(executor, call, mine);
-    thrum_scheduler_release(worker_here()->scheduler);
-    return status;
-}
-
-static int submit(struct thrum_executor *executor, struct call *call, bool *mine)
-{
-    int status = thrum_cancel_check();
-
-    *mine = true;
-    if (!status)
-        status = thrum_wait_begin(&call->wait);
-    if (status)
-        return status;
-    lock_enter(&executor->lock);
+    enter(executor);
     if (executor->closing) {
-        lock_leave(&executor->lock);
+        leave(executor);
         return THRUM_ESHUTDOWN;
     }
-    append(executor, call);
-    lock_leave(&executor->lock);
+    append(&executor->waiting, call);
+    executor->free_cpus = cpus ? cpus : 1;
+    summons = look_for_thread(executor);
+    leave(executor);
     POINT("executor.queued");
-    if (engage(executor)) {
-        lock_enter(&executor->lock);
-        if (call->state == CALL_QUEUED) {
-            take_out(executor, call);
-            lock_leave(&executor->lock);
-            return -EAGAIN;
-        }
-        lock_leave(&executor->lock);
+    if (is_any(summons))
+        thrum_worker_hasten();
+    summon(executor, summons);
+    return 0;
+}
+
+bool thrum_executor_sleep_again(struct thrum_executor *executor, struct call *call,
+                                const struct wait *wait)
+{
+    bool over;
+
+    enter(executor);
+    call->wait = *wait;
+    over = call->state == CALL_OVER;
+    leave(executor);
+    return !over;
+}
+
+enum call_fate thrum_executor_cancel(struct thrum_executor *executor, struct call *call,
+                                     const struct wait *wait)
+{
+    enum call_fate fate = FATE_OVER;
+
+    enter(executor);
+    if (call->state == CALL_QUEUED) {
+        take_out(&executor->waiting, call);
+        call->state = CALL_OVER;
+    } else if (call->state == CALL_RUNNING) {
+        store_release(&call->cancelled, 1); /* EDGE executor.told */
+        call->abandoned = call->own;
+        call->wait = *wait;
+        fate = call->own ? FATE_ABANDONED : FATE_RUNS;
     }
-    return await(executor, call, mine);
+    leave(executor);
+    return fate;
 }
 
-static void check_inside(const char *call)
-{
-    if (!thrum_worker_self())
-        thrum_panic("%s was called outside a task; there, call the function itself", call);
-}
-
-int thrum_to_thread(thrum_executor *executor, thrum_fn fn, void *arg)
-{
-    struct call call = {.fn = fn, .arg = arg};
-    bool mine;
-    int status;
-
-    check_inside("thrum_to_thread");
-    call.locals = thrum_locals_lend();
-    status = submit(executor, &call, &mine);
-    bury(&call);
-    return status;
-}
-
-int thrum_to_thread_copy(thrum_executor *executor, thrum_fn fn, const void *arg, size_t bytes,
-                         void (*drop)(void *copy))
-{
-    struct call *call;
-    bool mine;
-    int status;
-
-    check_inside("thrum_to_thread_copy");
-    call = thrum_memory_get(sizeof *call + 16 + bytes, 16);
-    if (!call)
-        return -ENOMEM;
-    call->fn = fn;
-    call->arg = (void *)(((uintptr_t)(call + 1) + 15) & ~(uintptr_t)15);
-    call->drop = drop;
-    call->own = true;
-    call->locals = thrum_locals_lend();
-    memcpy(call->arg, arg, bytes);
-    status = submit(executor, call, &mine);
-    if (mine)
-        bury(call);
-    return status;
-}
-
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 int thrum_executor_create(thrum_executor **out, const thrum_executor_options *options)
 {
@@ -399,10 +575,18 @@ int thrum_executor_create(thrum_executor **out, const thrum_executor_options *op
         return -ENOMEM;
     executor->limit = options->threads ? options->threads : THRUM_EXECUTOR_THREADS;
     executor->idle_ns = options->idle_ns ? options->idle_ns : IDLE_NS_DEFAULT;
+    executor->cpus = (uint32_t)thrum_cpus_available();
     snprintf(executor->name, sizeof executor->name, "%s",
              options->name ? options->name : "thrum-call");
     *out = executor;
     return 0;
+}
+
+void thrum_executor_free(struct thrum_executor *executor)
+{
+    enter(executor); /* the last thread may still be leaving */
+    leave(executor);
+    thrum_memory_put(executor);
 }
 
 size_t thrum_executor_threads(thrum_executor *executor)
@@ -414,47 +598,53 @@ size_t thrum_executor_waiting(thrum_executor *executor)
 {
     size_t waiting;
 
-    lock_enter(&executor->lock);
-    waiting = executor->waiting;
-    lock_leave(&executor->lock);
+    enter(executor);
+    waiting = executor->waiting.count;
+    leave(executor);
     return waiting;
 }
 
-/* Lock held. Those that have not begun never will. */
-static void dismiss(struct thrum_executor *executor)
+size_t thrum_executor_running(struct thrum_executor *executor, struct call *copies, size_t n)
 {
-    while (executor->first) {
-        struct call *call = executor->first;
-        struct fiber *asleep = NULL;
+    const struct call *call;
+    size_t count;
 
-        take_out(executor, call);
-        call->state = CALL_GONE;
-        if (thrum_wait_claim(&call->wait, WAIT_WOKEN, &asleep) && asleep)
-            thrum_ready(asleep);
-    }
+    enter(executor);
+    call = executor->running.first;
+    for (size_t i = 0; i < n && call; i++, call = call->next)
+        copies[i] = *call;
+    count = executor->running.count;
+    leave(executor);
+    return count;
 }
 
-/* Nobody stays who has nothing to do. */
-static void send_home(struct thrum_executor *executor)
+void thrum_executor_shut(struct thrum_executor *executor)
 {
     struct idler *idler;
 
-    lock_enter(&executor->lock);
+    enter(executor);
     executor->closing = true;
-    dismiss(executor);
-    while ((idler = call_idler(executor)) != NULL)
-        thrum_futex_wake(&idler->called, 1); /* under the lock: or its stack might be gone */
-    lock_leave(&executor->lock);
+    leave(executor);
+    dismiss(executor, THRUM_ESHUTDOWN);
+    do { /* nobody stays who has nothing to do */
+        struct summons summons = {.idler = NULL};
+
+        enter(executor);
+        idler = executor->watcher ? executor->watcher : executor->idle;
+        if (idler) {
+            forget(executor, idler);
+            summons = call_idler(idler);
+        }
+        leave(executor);
+        summon(executor, summons);
+    } while (idler);
 }
 
-int thrum_executor_close(thrum_executor *executor, int64_t patience, size_t *busy)
+uint32_t thrum_executor_wait(struct thrum_executor *executor, int64_t patience)
 {
     int64_t begin = thrum_clock_now();
     uint32_t left;
 
-    if (patience < 0)
-        return -EINVAL;
-    send_home(executor);
     while ((left = load_acquire(&executor->left)) != 0) { /* EDGE executor.left */
         int64_t spent = thrum_clock_now() - begin;
 
@@ -462,12 +652,32 @@ int thrum_executor_close(thrum_executor *executor, int64_t patience, size_t *bus
             break;
         thrum_futex_wait(&executor->left, left, patience - spent);
     }
+    return left;
+}
+
+bool thrum_executor_leave_behind(struct thrum_executor *executor)
+{
+    bool any;
+
+    enter(executor);
+    any = load_relaxed(&executor->left) != 0; /* relaxed: the lock */
+    executor->left_behind = any;
+    leave(executor);
+    return any;
+}
+
+int thrum_executor_close(thrum_executor *executor, int64_t patience, size_t *busy)
+{
+    uint32_t left;
+
+    if (patience < 0)
+        return -EINVAL;
+    thrum_executor_shut(executor);
+    left = thrum_executor_wait(executor, patience);
     if (busy)
         *busy = left;
     if (left)
         return THRUM_ETIMEOUT;
-    lock_enter(&executor->lock); /* the last thread may still be leaving */
-    lock_leave(&executor->lock);
-    thrum_memory_put(executor);
+    thrum_executor_free(executor);
     return 0;
 }

@@ -68,6 +68,11 @@ void thrum_worker_rests(struct scheduler *scheduler)
         continue;
 }
 
+unsigned thrum_scheduler_awake(const struct scheduler *scheduler)
+{
+    return busy_in(load_relaxed(&scheduler->busy)); /* relaxed: a glance */
+}
+
 uint64_t thrum_scheduler_moment(const struct scheduler *scheduler)
 {
     return load_relaxed(&scheduler->busy) / BUSY_CAME; /* relaxed: ours is in it */

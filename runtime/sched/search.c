@@ -168,10 +168,18 @@ static struct fiber *from_timers(struct worker *worker, int64_t now)
     return thrum_ready_steal(&worker->ready);
 }
 
+void thrum_worker_hasten(void)
+{
+    struct worker *worker = thrum_worker_self();
+
+    worker->hasty_tick = worker->tick + 1;
+}
+
 /* Steals until SPIN_NS have passed with nothing in sight. */
 static struct fiber *spin(struct worker *worker)
 {
-    bool impatient = load_relaxed(&worker->scheduler->oversubscribed) != 0; /* relaxed: a hint */
+    bool impatient = load_relaxed(&worker->scheduler->oversubscribed) || /* relaxed: a hint */
+                     worker->tick == worker->hasty_tick;
     int64_t begin = thrum_clock_now();
     int64_t empty_since = begin;
     int64_t asked_since = begin;

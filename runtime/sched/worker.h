@@ -62,6 +62,7 @@ struct worker {
     int64_t stole_at;      /* owner: when it last stole an unstarted task; 0: something else came */
     unsigned in_vain;      /* owner: stolen tasks in a row that ended at once */
     uint32_t tick;         /* owner: picks made */
+    uint32_t hasty_tick;   /* owner: a thread was woken for a task that was then picked: see hasten */
     uint32_t inject_turn;  /* owner: picks between two looks at the injection queue */
     uint32_t until_inject; /* owner: picks until the next one */
     uint32_t budget;       /* owner: ready objects that may be passed without a yield */
@@ -150,6 +151,9 @@ void thrum_scheduler_ended(struct scheduler *scheduler);
 void thrum_scheduler_hold(struct scheduler *scheduler);
 void thrum_scheduler_release(struct scheduler *scheduler);
 
+/* Any thread. How many of us do not sleep. A glance. */
+unsigned thrum_scheduler_awake(const struct scheduler *scheduler);
+
 /* While a hold of the caller is out: a moment after it was taken. */
 uint64_t thrum_scheduler_moment(const struct scheduler *scheduler);
 
@@ -219,6 +223,12 @@ void thrum_give_way_briefly(void);
  * budget. It gives way when the budget is used up, so that nobody starves.
  */
 void thrum_spend(void);
+
+/*
+ * The calling task has woken a thread that is none of ours, and will wait for it: if its worker
+ * has nothing else to do it sleeps at once, for that thread may want its CPU.
+ */
+void thrum_worker_hasten(void);
 
 /* Slow paths of push and pop: attention was asked for. */
 int thrum_worker_pushed(void);

@@ -129,6 +129,14 @@ static int to_hook(void *arg, const char *text)
 
 static int standard_error = STDERR_FILENO;
 
+void thrum_runtime_say(struct thrum_runtime *runtime, const char *text)
+{
+    if (runtime->options.report)
+        (void)to_hook(&runtime->options, text);
+    else
+        (void)to_descriptor(&standard_error, text);
+}
+
 static void report(struct thrum_runtime *runtime, bool again)
 {
     bool hook = runtime->options.report && !again;

@@ -23,6 +23,8 @@ static int check_options(const thrum_options *options)
         return THRUM_ELAYOUT;
     if (options->flags & ~FLAGS || options->workers < 0 || options->workers > THRUM_WORKERS_MAX)
         return -EINVAL;
+    if (options->abandoned_ns < 0 || options->unused != 0)
+        return -EINVAL;
     if (options->stack_bytes != 0 &&
         (options->stack_bytes < STACK_BYTES_MIN || options->stack_bytes > STACK_BYTES_MAX))
         return -EINVAL;
@@ -138,8 +140,21 @@ static void end_runs(struct thrum_runtime *runtime)
     }
 }
 
+/* The executor of its own, if it has one. */
+static int end_executor(struct thrum_runtime *runtime)
+{
+    int (*end)(struct thrum_runtime *runtime);
+
+    if (!load_acquire(&runtime->executor)) /* EDGE executor.own */
+        return 0;
+    end = (int (*)(struct thrum_runtime *))(uintptr_t)load_relaxed(&runtime->executor_end);
+    return end(runtime); /* relaxed: brought by the executor */
+}
+
 int thrum_runtime_close(thrum_runtime *runtime)
 {
+    int status;
+
     if (!runtime)
         return 0;
     if (thrum_worker_self())
@@ -147,12 +162,13 @@ int thrum_runtime_close(thrum_runtime *runtime)
     if (!thrum_scheduler_is_here(&runtime->scheduler))
         return THRUM_ESTATE;
     end_runs(runtime);
+    status = end_executor(runtime);
     thrum_holds_wait(runtime);
     thrum_registry_remove(runtime);
     thrum_sigint_give_back(runtime);
     thrum_scheduler_fini(&runtime->scheduler);
     runtime_free(runtime);
-    return 0;
+    return status;
 }
 
 int thrum_run(thrum_fn fn, void *arg, const thrum_options *options, thrum_error **errors)

@@ -106,6 +106,8 @@ struct thrum_runtime {
     uint64_t unhandled;      /* atomic: errors that nobody took */
     uint32_t held;           /* atomic, futex: holds that the program has taken */
     uint64_t hold_reason;    /* atomic: const char *, of the one that it took last */
+    uint64_t executor;     /* atomic: struct thrum_executor *, its own, or 0 (offload/own.c) */
+    uint64_t executor_end; /* atomic: int (*)(struct thrum_runtime *), once it has one */
     struct thrum_runtime *next; /* registry.c */
 };
 
@@ -317,6 +319,9 @@ bool thrum_roots_stuck(struct thrum_runtime *runtime, uint64_t moment);
 
 /* deadlock.c: all tasks wait, and did at that moment, and nothing can wake them. */
 void thrum_stuck(struct scheduler *scheduler, uint64_t moment);
+
+/* A line for the program: to the hook that it gave for reports, or to file descriptor 2. */
+void thrum_runtime_say(struct thrum_runtime *runtime, const char *text);
 
 /* hold.c: until the program has released all its holds. */
 void thrum_holds_wait(struct thrum_runtime *runtime);

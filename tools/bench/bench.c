@@ -28,6 +28,7 @@
  *   cancel N W K   N tasks asleep for an hour are cancelled and joined, K times over (default 1)
  *   cancel1 N W K  beside N sleepers K groups of one sleeping task are cancelled and joined
  *   fibcancel N W K   fib(N) beside a task that cancels K such groups a second
+ *   tothread N W K   N calls on threads of the runtime's own executor, by K tasks at once
  *   deadline N W   N times spawn-join work on all workers with a timeout of 50 ms: how
  *                  late it ends
  */
@@ -553,6 +554,7 @@ static const struct workload {
     {"sleepers", sleepers}, {"timers", timers}, {"cancel", cancel}, {"cancel1", cancel1},
     {"pingpong", pingpong}, {"mpmc", mpmc}, {"mutex", mutex},
     {"fibcancel", fibcancel}, {"deadline", deadline},
+    {"tothread", tothread},
 };
 
 struct session {

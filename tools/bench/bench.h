@@ -44,4 +44,7 @@ int pingpong(void *arg);
 int mpmc(void *arg);
 int mutex(void *arg);
 
+/* offload.c: a struct job. */
+int tothread(void *arg);
+
 #endif
