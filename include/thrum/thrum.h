@@ -30,5 +30,6 @@
 #include <thrum/task.h>
 #include <thrum/time.h>
 #include <thrum/types.h>
+#include <thrum/workers.h>
 
 #endif
