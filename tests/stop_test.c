@@ -691,7 +691,7 @@ static const char *const cancel_claimed[] = {"wait.fired", NULL};
 
 /* A stop under the lock of an object delays who uses that. */
 static const char *const objects[] = {"waiters.link",  "waiters.claim", "waiters.leave",
-                                      "waiters.ready", "queue.ready",   "sem.ready",     NULL};
+                                      "waiters.ready", "queue.ready",   "waiters.woken", NULL};
 
 static enum mix mix_for(const char *const *list, const char *point)
 {
@@ -861,8 +861,8 @@ static const char *const park[] = {"search.begin", "idle.sleep", "sleep.last",  
                                    "park.begin",   "park.poller", "park.polled", "park.futex",
                                    "park.end",     NULL};
 
-static const char *const finish[] = {"group.end", "group.ended", "branch.end", "branch.ended",
-                                     "wait.fire", "wait.fired",  "event.fired",  NULL};
+static const char *const finish[] = {"group.end", "group.ended", "branch.end",    "branch.ended",
+                                     "wait.fire", "wait.fired",  "waiters.woken", NULL};
 
 static const char *const timers[] = {"timer.arm",       "timer.sift",       "timer.remove",
                                      "timer.expire",    "deadline.expire",  "deadline.expired", NULL};

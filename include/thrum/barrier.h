@@ -24,7 +24,10 @@ typedef struct thrum_barrier {
 /* For that many tasks. 0; -EINVAL: none. */
 THRUM_API THRUM_NODISCARD int thrum_barrier_init(thrum_barrier *barrier, uint32_t parties);
 
-/* Nothing to free. Misuse: a task still waits; the process stops. */
+/*
+ * Nothing to free, but call it before the memory goes: who came last may still be about to leave.
+ * Misuse: a task still waits; the process stops.
+ */
 THRUM_API void thrum_barrier_destroy(thrum_barrier *barrier);
 
 /*

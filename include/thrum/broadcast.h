@@ -44,8 +44,8 @@ THRUM_API THRUM_NODISCARD int thrum_broadcast_init(thrum_broadcast *broadcast, s
                                                    size_t limit, void *ring);
 
 /*
- * Nothing to free. Every thrum_broadcast_receive must have returned. Misuse: a
- * task still waits; the process stops.
+ * Nothing to free, but call it before the memory goes: the last send may still be about to leave.
+ * Every thrum_broadcast_receive must have returned. Misuse: a task still waits; the process stops.
  */
 THRUM_API void thrum_broadcast_destroy(thrum_broadcast *broadcast);
 

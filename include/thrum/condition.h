@@ -33,7 +33,10 @@ typedef struct thrum_cond {
 /* Same as THRUM_COND_INIT. */
 THRUM_API void thrum_cond_init(thrum_cond *cond);
 
-/* Nothing to free. Misuse: a task still waits; the process stops. */
+/*
+ * Nothing to free, but call it before the memory goes: the last notify may still be about to leave.
+ * Misuse: a task still waits; the process stops.
+ */
 THRUM_API void thrum_cond_destroy(thrum_cond *cond);
 
 /*

@@ -27,7 +27,10 @@ typedef struct thrum_latch {
 /* Same as THRUM_LATCH_INIT. */
 THRUM_API void thrum_latch_init(thrum_latch *latch, uint32_t count);
 
-/* Nothing to free. Misuse: a task still waits; the process stops. */
+/*
+ * Nothing to free, but call it before the memory goes: the last count down may still be about to
+ * leave. Misuse: a task still waits; the process stops.
+ */
 THRUM_API void thrum_latch_destroy(thrum_latch *latch);
 
 /*

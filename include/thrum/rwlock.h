@@ -35,7 +35,10 @@ typedef struct thrum_rwlock {
 /* Unlocked. Same as THRUM_RWLOCK_INIT. */
 THRUM_API void thrum_rwlock_init(thrum_rwlock *rwlock);
 
-/* Nothing to free. Misuse: it is locked; the process stops. */
+/*
+ * Nothing to free, but call it before the memory goes: the last unlock may still be about to leave.
+ * Misuse: it is locked; the process stops.
+ */
 THRUM_API void thrum_rwlock_destroy(thrum_rwlock *rwlock);
 
 /*

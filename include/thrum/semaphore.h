@@ -39,7 +39,10 @@ typedef struct thrum_sem {
 /* At most `bound` permits (0: no bound but THRUM_PERMITS_MAX). 0; -EINVAL: out of range. */
 THRUM_API THRUM_NODISCARD int thrum_sem_init(thrum_sem *sem, uint32_t permits, uint32_t bound);
 
-/* Nothing to free. Misuse: a task still waits; the process stops. */
+/*
+ * Nothing to free, but call it before the memory goes: the last release may still be about to
+ * leave. Misuse: a task still waits; the process stops.
+ */
 THRUM_API void thrum_sem_destroy(thrum_sem *sem);
 
 /*

@@ -1,22 +1,25 @@
 /*
  * barrier.c - a number of tasks that wait for one another, again and again.
  *
- * All is changed under the lock. Who comes last claims all who wait, and those
- * who come after him wait for the next round: nobody has to be kept out while
- * a round leaves. A waiter whose cancel came while the last one came is counted:
- * it had come.
+ * All is changed under the lock. Who comes last ends the round: he takes all who
+ * wait off the list and wakes them, and those who come after him wait for the
+ * next: nobody has to be kept out while a round leaves. A waiter whose cancel came
+ * while the last one came is counted: it had come.
+ *
+ * `state` is BROKEN and the number of the round; a waiter's stamp is the round in
+ * which it has come, and what it was told.
  */
 #include <thrum/barrier.h>
 
 #include <errno.h>
 
-#include "runtime/base/point.h"
 #include "runtime/task/waiters.h"
 
 #define BROKEN 1u
+#define ROUND_ONE 4u
 
 /* What a waiter is told by who claims it. */
-enum told { TOLD_NOTHING = 0, TOLD_PASS = 1, TOLD_BROKEN = 2 };
+enum told { TOLD_NOTHING = 0, TOLD_PASS = 1, TOLD_BROKEN = 2, TOLD = 3 };
 
 _Static_assert(offsetof(thrum_barrier, parties) == sizeof(struct waiters),
                "a barrier begins like a list of waiters");
@@ -37,37 +40,50 @@ int thrum_barrier_init(thrum_barrier *barrier, uint32_t parties)
 
 void thrum_barrier_destroy(thrum_barrier *barrier)
 {
-    waiters_lock(list_of(barrier)); /* the last call may still be leaving */
+    waiters_lock_last(list_of(barrier)); /* the last call may still be leaving */
     if (barrier->first)
         thrum_panic("thrum_barrier_destroy was called while a task waits at the barrier");
     waiters_unlock(list_of(barrier));
 }
 
-/* Lock held. All who wait are told the same, and their places; nobody waits any more. */
-static void tell(thrum_barrier *barrier, enum told told, struct woken *woken)
+/* What all of a round are told, and the place of the next one. */
+struct verdict {
+    enum told told;
+    uint32_t place;
+};
+
+static void tell(struct waiter *waiter, void *arg)
+{
+    struct verdict *verdict = arg;
+
+    waiter->stamp |= verdict->told;
+    *(uint32_t *)waiter->item = verdict->place++;
+}
+
+/* Lock held; free afterwards. All who wait are told the same; nobody waits any more. */
+static void end_round(thrum_barrier *barrier, enum told told)
 {
     struct waiters *list = list_of(barrier);
+    struct verdict verdict = {told, 0};
 
-    for (uint32_t place = 0; list->first; place++) {
-        list->first->stamp = told;
-        *(uint32_t *)list->first->item = place;
-        thrum_waiters_claim_first(list, woken);
-    }
+    list->state += ROUND_ONE;
     barrier->waiting = 0;
+    thrum_waiters_wake_all(&list->lock, list, tell, &verdict);
 }
 
 static bool again(struct waiters *list, struct waiter *self)
 {
     (void)list;
-    return self->stamp != TOLD_NOTHING;
+    return (self->stamp & TOLD) != TOLD_NOTHING;
 }
 
 /* A waiter has given up: it has not come, unless its round is over. */
-static void left(struct waiters *list, struct waiter *self, struct woken *woken)
+static bool left(struct waiters *list, struct waiter *self, struct woken *woken)
 {
     (void)woken;
-    if (self->stamp == TOLD_NOTHING)
+    if (self->stamp == (list->state & ~BROKEN))
         ((thrum_barrier *)(void *)list)->waiting--;
+    return false;
 }
 
 static const struct waiters_kind kind = {
@@ -76,24 +92,22 @@ static const struct waiters_kind kind = {
 /* 0: the last one has come, and all go on; THRUM_EBROKEN; -EAGAIN: `self`, unless NULL, is linked. */
 static int come(thrum_barrier *barrier, struct waiter *self, uint32_t *index)
 {
-    struct woken woken = {NULL, NULL, 0};
-    int status = 0;
+    struct waiters *list = list_of(barrier);
+    int status = -EAGAIN;
 
-    waiters_lock(list_of(barrier));
-    if (list_of(barrier)->state & BROKEN) {
+    waiters_lock(list);
+    if (list->state & BROKEN) {
         status = THRUM_EBROKEN;
     } else if (barrier->waiting + 1 == barrier->parties) {
-        tell(barrier, TOLD_PASS, &woken);
         *index = barrier->parties - 1;
-    } else {
-        status = -EAGAIN;
-        barrier->waiting += self ? 1 : 0;
-        if (self)
-            thrum_waiters_link(list_of(barrier), self);
+        end_round(barrier, TOLD_PASS);
+        return 0;
+    } else if (self) {
+        barrier->waiting++;
+        self->stamp = list->state;
+        thrum_waiters_link(list, self);
     }
-    waiters_unlock(list_of(barrier));
-    POINT("barrier.come");
-    thrum_woken_ready(&woken);
+    waiters_unlock(list);
     return status;
 }
 
@@ -104,13 +118,12 @@ static int wait_for_others(thrum_barrier *barrier, uint32_t *index)
 
     if (status)
         return status;
-    self.stamp = TOLD_NOTHING;
     self.item = index;
     status = come(barrier, &self, index);
     if (status != -EAGAIN)
         return status;
     status = thrum_waiter_sleep(&list_of(barrier)->lock, list_of(barrier), &self, &kind);
-    return status ? status : self.stamp == TOLD_BROKEN ? THRUM_EBROKEN : 0;
+    return status ? status : self.stamp & TOLD_BROKEN ? THRUM_EBROKEN : 0;
 }
 
 int thrum_barrier_wait(thrum_barrier *barrier, uint32_t *index)
@@ -130,26 +143,18 @@ int thrum_barrier_wait(thrum_barrier *barrier, uint32_t *index)
     return status;
 }
 
-static void end_round(thrum_barrier *barrier, uint32_t state)
-{
-    struct woken woken = {NULL, NULL, 0};
-
-    waiters_lock(list_of(barrier));
-    list_of(barrier)->state = state;
-    tell(barrier, TOLD_BROKEN, &woken);
-    waiters_unlock(list_of(barrier));
-    POINT("barrier.ready");
-    thrum_woken_ready(&woken);
-}
-
 void thrum_barrier_reset(thrum_barrier *barrier)
 {
-    end_round(barrier, 0);
+    waiters_lock(list_of(barrier));
+    list_of(barrier)->state &= ~BROKEN;
+    end_round(barrier, TOLD_BROKEN);
 }
 
 void thrum_barrier_abort(thrum_barrier *barrier)
 {
-    end_round(barrier, BROKEN);
+    waiters_lock(list_of(barrier));
+    list_of(barrier)->state |= BROKEN;
+    end_round(barrier, TOLD_BROKEN);
 }
 
 uint32_t thrum_barrier_waiting(thrum_barrier *barrier)

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "runtime/base/point.h"
 #include "runtime/sched/worker.h"
 #include "runtime/task/waiters.h"
 
@@ -36,7 +35,7 @@ int thrum_broadcast_init(thrum_broadcast *broadcast, size_t item_bytes, size_t l
 
 void thrum_broadcast_destroy(thrum_broadcast *broadcast)
 {
-    waiters_lock(list_of(broadcast)); /* the last send may still be leaving */
+    waiters_lock_last(list_of(broadcast)); /* the last send may still be leaving */
     if (broadcast->first)
         thrum_panic("thrum_broadcast_destroy was called while a task waits; shut it down, and "
                     "join the task first");
@@ -56,19 +55,6 @@ static unsigned char *place_of(const thrum_broadcast *broadcast, uint64_t number
     return broadcast->ring + (size_t)(number % broadcast->limit) * broadcast->item;
 }
 
-/* Lock held; free afterwards. */
-static void wake_all(thrum_broadcast *broadcast)
-{
-    struct waiters *list = list_of(broadcast);
-    struct woken woken = {NULL, NULL, 0};
-
-    while (thrum_waiters_claim(list, &woken))
-        continue;
-    waiters_unlock(list);
-    POINT("broadcast.ready");
-    thrum_woken_ready(&woken);
-}
-
 int thrum_broadcast_send(thrum_broadcast *broadcast, const void *item)
 {
     struct waiters *list = list_of(broadcast);
@@ -80,15 +66,17 @@ int thrum_broadcast_send(thrum_broadcast *broadcast, const void *item)
     }
     memcpy(place_of(broadcast, broadcast->sent), item, broadcast->item);
     broadcast->sent++;
-    wake_all(broadcast);
+    thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
     return 0;
 }
 
 void thrum_broadcast_shutdown(thrum_broadcast *broadcast)
 {
-    waiters_lock(list_of(broadcast));
-    list_of(broadcast)->state |= SHUT;
-    wake_all(broadcast);
+    struct waiters *list = list_of(broadcast);
+
+    waiters_lock(list);
+    list->state |= SHUT;
+    thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
 }
 
 /* Lock held. 0; -EAGAIN; THRUM_ESHUTDOWN. */

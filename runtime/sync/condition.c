@@ -25,7 +25,7 @@ void thrum_cond_init(thrum_cond *cond)
 
 void thrum_cond_destroy(thrum_cond *cond)
 {
-    waiters_lock(list_of(cond)); /* the last notify may still be leaving */
+    waiters_lock_last(list_of(cond)); /* the last notify may still be leaving */
     if (cond->first)
         thrum_panic("thrum_cond_destroy was called while a task waits for the condition");
     waiters_unlock(list_of(cond));
@@ -73,20 +73,34 @@ int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
     return status;
 }
 
+struct notice {
+    struct waiters *list;
+    size_t n; /* how many are still to be woken */
+};
+
+static bool notify_some(void *arg, struct woken *woken)
+{
+    struct notice *notice = arg;
+
+    for (unsigned k = 0; k < WAKE_BATCH && notice->list->first && woken->n < notice->n; k++)
+        thrum_waiters_claim_first(notice->list, woken);
+    notice->n -= woken->n;
+    return notice->n != 0 && notice->list->first;
+}
+
+/* Who comes between two batches may be among them: his wait began before the call was over. */
 void thrum_cond_notify(thrum_cond *cond, size_t n)
 {
-    struct waiters *list = list_of(cond);
-    struct woken woken = {NULL, NULL, 0};
+    struct notice notice = {list_of(cond), n};
 
-    waiters_lock(list);
-    while (woken.n < n && thrum_waiters_claim(list, &woken))
-        continue;
-    waiters_unlock(list);
-    POINT("cond.ready");
-    thrum_woken_ready(&woken);
+    waiters_lock(notice.list);
+    thrum_waiters_wake(&notice.list->lock, notify_some, &notice);
 }
 
 void thrum_cond_notify_all(thrum_cond *cond)
 {
-    thrum_cond_notify(cond, SIZE_MAX);
+    struct waiters *list = list_of(cond);
+
+    waiters_lock(list);
+    thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
 }

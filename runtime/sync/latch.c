@@ -1,9 +1,8 @@
 /*
  * latch.c - a count that goes down to 0 once, and lets all pass.
  *
- * The count is `state`, and changed under the lock. Who brings it to 0 claims
- * all who wait before he leaves the lock, so that the latch may go as soon as
- * they have returned.
+ * The count is `state`, and changed under the lock. Who brings it to 0 wakes
+ * all who wait; who comes later need not wait.
  *
  * Edges
  *   latch.open   count_down -> wait   what was done before the count went down
@@ -12,7 +11,6 @@
 
 #include <errno.h>
 
-#include "runtime/base/point.h"
 #include "runtime/task/waiters.h"
 
 _Static_assert(sizeof(thrum_latch) == sizeof(struct waiters), "a latch is a list of waiters");
@@ -30,7 +28,7 @@ void thrum_latch_init(thrum_latch *latch, uint32_t count)
 
 void thrum_latch_destroy(thrum_latch *latch)
 {
-    waiters_lock(list_of(latch)); /* the last count down may still be leaving */
+    waiters_lock_last(list_of(latch)); /* the last count down may still be leaving */
     if (latch->first)
         thrum_panic("thrum_latch_destroy was called while a task waits for the latch");
     waiters_unlock(list_of(latch));
@@ -44,19 +42,16 @@ uint32_t thrum_latch_count(const thrum_latch *latch)
 int thrum_latch_count_down(thrum_latch *latch, uint32_t n)
 {
     struct waiters *list = list_of(latch);
-    struct woken woken = {NULL, NULL, 0};
     uint32_t count;
 
     waiters_lock(list);
     count = load_relaxed(&list->state); /* relaxed: under the lock */
-    if (count >= n) {
-        add_acq_rel(&list->state, (uint32_t)-n); /* EDGE latch.open */
-        while (count == n && thrum_waiters_claim(list, &woken))
-            continue;
-    }
-    waiters_unlock(list);
-    POINT("latch.ready");
-    thrum_woken_ready(&woken);
+    if (count >= n)
+        store_release(&list->state, count - n); /* EDGE latch.open; others': the lock's */
+    if (count == n)
+        thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
+    else
+        waiters_unlock(list);
     return count >= n ? 0 : -EINVAL;
 }
 

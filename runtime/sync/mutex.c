@@ -38,7 +38,7 @@ bool thrum_mutex_locked(const thrum_mutex *mutex)
 
 void thrum_mutex_destroy(thrum_mutex *mutex)
 {
-    waiters_lock(list_of(mutex)); /* the last unlock may still be leaving */
+    waiters_lock_last(list_of(mutex)); /* the last unlock may still be leaving */
     if (thrum_mutex_locked(mutex))
         thrum_panic("thrum_mutex_destroy was called on a mutex that is locked");
     waiters_unlock(list_of(mutex));
@@ -76,13 +76,14 @@ static bool must_wait(thrum_mutex *mutex)
 }
 
 /* Lock of the list held. A waiter has given up: if it was the last, nobody waits. */
-static void left(struct waiters *list, struct waiter *self, struct woken *woken)
+static bool left(struct waiters *list, struct waiter *self, struct woken *woken)
 {
     uint32_t waited = MUTEX_WAITED;
 
     (void)self, (void)woken;
     if (!list->first)
         cas_release(&list->state, &waited, MUTEX_HELD); /* EDGE mutex.held; else unlock was first */
+    return false;
 }
 
 static bool again(struct waiters *list, struct waiter *self)

@@ -46,21 +46,35 @@ static bool again(struct waiters *list, struct waiter *self)
 
 static const struct waiters_kind kind = {.again = again, .wait = {.what = "once"}};
 
-/* It is done, or has failed. */
-static void leave(thrum_once *once, bool done)
+static void tell(struct waiter *waiter, void *arg)
+{
+    (void)arg;
+    waiter->stamp = ONCE_DONE;
+}
+
+static void succeed(thrum_once *once)
+{
+    struct waiters *list = list_of(once);
+
+    waiters_lock(list);
+    store_relaxed(&once->owner, 0);         /* relaxed: only its owner finds itself */
+    store_release(&list->state, ONCE_DONE); /* EDGE once.done */
+    thrum_waiters_wake_all(&list->lock, list, tell, NULL);
+}
+
+/* Whoever has waited longest tries next. */
+static void give_up(thrum_once *once)
 {
     struct waiters *list = list_of(once);
     struct woken woken = {NULL, NULL, 0};
 
     waiters_lock(list);
     store_relaxed(&once->owner, 0); /* relaxed: only its owner finds itself */
-    while (list->first && (done || woken.n == 0)) {
-        list->first->stamp = done ? ONCE_DONE : ONCE_RUNNING;
+    while (list->first && woken.n == 0) {
+        list->first->stamp = ONCE_RUNNING;
         thrum_waiters_claim_first(list, &woken);
     }
-    if (done)
-        store_release(&list->state, ONCE_DONE); /* EDGE once.done */
-    else if (woken.n == 0)
+    if (woken.n == 0)
         store_release(&list->state, ONCE_NEW); /* EDGE once.done */
     waiters_unlock(list);
     POINT("once.ready");
@@ -85,6 +99,9 @@ int thrum_once_run(thrum_once *once, thrum_fn fn, void *arg)
         return status;
     store_relaxed(&once->owner, task_here()); /* relaxed: only its owner finds itself */
     status = fn(arg);
-    leave(once, status >= 0);
+    if (status < 0)
+        give_up(once);
+    else
+        succeed(once);
     return status < 0 ? status : 0;
 }

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "runtime/base/point.h"
 #include "runtime/task/waiters.h"
 
 enum promise_state { PROMISE_OPEN = 0, PROMISE_RESOLVED = 1 };
@@ -42,7 +41,6 @@ bool thrum_promise_resolved(const thrum_promise *promise, int *status)
 static int resolve(thrum_promise *promise, const void *value, int status)
 {
     struct waiters *list = list_of(promise);
-    struct woken woken = {NULL, NULL, 0};
     bool open;
 
     waiters_lock(list);
@@ -52,12 +50,10 @@ static int resolve(thrum_promise *promise, const void *value, int status)
             memcpy(promise->value, value, promise->bytes);
         promise->status = status;
         store_release(&list->state, PROMISE_RESOLVED); /* EDGE promise.done */
-        while (thrum_waiters_claim(list, &woken))
-            continue;
+        thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
+    } else {
+        waiters_unlock(list);
     }
-    waiters_unlock(list);
-    POINT("promise.ready");
-    thrum_woken_ready(&woken);
     return open ? 0 : THRUM_ESTATE;
 }
 
@@ -79,7 +75,7 @@ int thrum_promise_drop(thrum_promise *promise)
 void thrum_promise_destroy(thrum_promise *promise)
 {
     (void)thrum_promise_drop(promise);
-    waiters_lock(list_of(promise)); /* who resolved it may still be leaving */
+    waiters_lock_last(list_of(promise)); /* who resolved it may still be leaving */
     waiters_unlock(list_of(promise));
 }
 

@@ -211,7 +211,7 @@ int thrum_queue_init(thrum_queue *queue, size_t item_bytes, const thrum_queue_op
 
 void thrum_queue_destroy(thrum_queue *queue)
 {
-    enter(queue); /* the last call may still be leaving */
+    thrum_lock_enter_last(&queue->lock); /* the last call may still be leaving */
     if (queue->first || queue->put_first || queue->join_first)
         thrum_panic("thrum_queue_destroy was called while a task waits; shut it down, and join "
                     "the task first");
@@ -290,13 +290,10 @@ static int get(thrum_queue *queue, void *item, struct woken *woken)
     return 0;
 }
 
-/* Tell all of a list that it is over. */
-static void dismiss(struct waiters *list, struct woken *woken)
+static void tell_shut(struct waiter *waiter, void *arg)
 {
-    while (list->first) {
-        list->first->stamp = TOLD_SHUT;
-        thrum_waiters_claim_first(list, woken);
-    }
+    (void)arg;
+    waiter->stamp = TOLD_SHUT;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -348,10 +345,11 @@ static bool get_again(struct waiters *list, struct waiter *self)
     return queue->state & SHUT;
 }
 
-static void get_left(struct waiters *list, struct waiter *self, struct woken *woken)
+static bool get_left(struct waiters *list, struct waiter *self, struct woken *woken)
 {
     (void)self;
     let_in(queue_of_getters(list), woken);
+    return false;
 }
 
 static bool put_again(struct waiters *list, struct waiter *self)
@@ -374,7 +372,7 @@ static bool put_again(struct waiters *list, struct waiter *self)
  * After put_again: while we were passed over others may have emptied the queue, and wait to get. A
  * claimed getter takes the lock once more before it returns: it is given its item after the claim.
  */
-static void put_left(struct waiters *list, struct waiter *self, struct woken *woken)
+static bool put_left(struct waiters *list, struct waiter *self, struct woken *woken)
 {
     thrum_queue *queue = queue_of_putters(list);
     struct waiters *waiting = getters(queue);
@@ -388,6 +386,7 @@ static void put_left(struct waiters *list, struct waiter *self, struct woken *wo
         if (thrum_waiters_claim_first(waiting, woken))
             fetch(queue, item);
     }
+    return false;
 }
 
 static void tell_getters(const void *object, bool still, char *text, size_t size)
@@ -465,16 +464,16 @@ int thrum_queue_get(thrum_queue *queue, void *item)
 
 int thrum_queue_task_done(thrum_queue *queue)
 {
-    struct woken woken = {NULL, NULL, 0};
     int status = 0;
 
     enter(queue);
     if (queue->unfinished == 0)
         status = -EINVAL;
-    else if (--queue->unfinished == 0)
-        while (thrum_waiters_claim(joiners(queue), &woken))
-            continue;
-    leave(queue, &woken);
+    else if (--queue->unfinished == 0) {
+        thrum_waiters_wake_all(&queue->lock, joiners(queue), NULL, NULL);
+        return 0;
+    }
+    lock_leave(&queue->lock);
     return status;
 }
 
@@ -496,22 +495,25 @@ int thrum_queue_join(thrum_queue *queue)
 
 void thrum_queue_shutdown(thrum_queue *queue, bool immediate)
 {
-    struct woken woken = {NULL, NULL, 0};
-
     enter(queue);
+    lock_pin(&queue->lock);
     queue->state |= SHUT;
-    dismiss(putters(queue), &woken);
     if (immediate) {
         queue->unfinished -= queue->count < queue->unfinished ? queue->count : queue->unfinished;
         queue->count = 0;
         queue->head = 0;
-        if (queue->unfinished == 0)
-            while (thrum_waiters_claim(joiners(queue), &woken))
-                continue;
     }
-    if (queue->count == 0)
-        dismiss(getters(queue), &woken);
-    leave(queue, &woken);
+    thrum_waiters_wake_all(&queue->lock, putters(queue), tell_shut, NULL);
+    enter(queue);
+    if (queue->count == 0) {
+        thrum_waiters_wake_all(&queue->lock, getters(queue), tell_shut, NULL);
+        enter(queue);
+    }
+    if (queue->unfinished == 0) {
+        thrum_waiters_wake_all(&queue->lock, joiners(queue), NULL, NULL);
+        enter(queue);
+    }
+    thrum_lock_unpin(&queue->lock);
 }
 
 size_t thrum_queue_count(thrum_queue *queue)

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 
-#include "runtime/base/point.h"
 #include "runtime/sched/worker.h"
 #include "runtime/task/waiters.h"
 
@@ -50,7 +49,7 @@ void thrum_rwlock_init(thrum_rwlock *rwlock)
 
 void thrum_rwlock_destroy(thrum_rwlock *rwlock)
 {
-    waiters_lock(list_of(rwlock)); /* the last unlock may still be leaving */
+    waiters_lock_last(list_of(rwlock)); /* the last unlock may still be leaving */
     if (load_relaxed(&rwlock->state)) /* relaxed: nobody else is left */
         thrum_panic("thrum_rwlock_destroy was called on a lock that is locked");
     waiters_unlock(list_of(rwlock));
@@ -80,26 +79,34 @@ static bool take(thrum_rwlock *rwlock, enum wish wish)
     return false;
 }
 
-/* Lock held, somebody waits. Those go on who come first and can have it. */
-static void grant(thrum_rwlock *rwlock, struct woken *woken)
+static bool first_can_have(const struct waiters *list, uint32_t state)
 {
-    struct waiters *list = list_of(rwlock);
-    uint32_t state = load_relaxed(&rwlock->state) & ~WAITED; /* relaxed: the lock */
+    return list->first && can_have(state, (enum wish)list->first->stamp);
+}
 
-    while (list->first && can_have(state, (enum wish)list->first->stamp)) {
+/* Lock held. Those go on who come first and can have it. True: there are more of them. */
+static bool grant(void *arg, struct woken *woken)
+{
+    struct waiters *list = arg;
+    uint32_t seen = load_relaxed(&list->state); /* relaxed: the lock, if somebody waits */
+    uint32_t state = seen & ~WAITED;
+
+    if (!(seen & WAITED)) /* nobody does */
+        return false;
+    for (unsigned k = 0; k < WAKE_BATCH && first_can_have(list, state); k++) {
         enum wish wish = (enum wish)list->first->stamp;
 
         if (thrum_waiters_claim_first(list, woken))
             state = had(state, wish);
     }
-    store_release(&rwlock->state, state | (list->first ? WAITED : 0)); /* EDGE rwlock.held */
+    store_release(&list->state, state | (list->first ? WAITED : 0)); /* EDGE rwlock.held */
+    return first_can_have(list, state);
 }
 
-static void left(struct waiters *list, struct waiter *self, struct woken *woken)
+static bool left(struct waiters *list, struct waiter *self, struct woken *woken)
 {
     (void)self;
-    if (load_relaxed(&list->state) & WAITED) /* relaxed: under the lock; else nobody waits */
-        grant((thrum_rwlock *)(void *)list, woken);
+    return grant(list, woken);
 }
 
 /* Lock held. Say that somebody waits, unless it can be had and he is the `next`. */
@@ -177,7 +184,6 @@ int thrum_rwlock_try_write(thrum_rwlock *rwlock)
 static void unlock(thrum_rwlock *rwlock, uint32_t less)
 {
     uint32_t seen = load_relaxed(&rwlock->state); /* relaxed: a guess */
-    struct woken woken = {NULL, NULL, 0};
 
     while (!(seen & WAITED))
         if (cas_release(&rwlock->state, &seen, seen - less)) /* EDGE rwlock.held */
@@ -186,11 +192,7 @@ static void unlock(thrum_rwlock *rwlock, uint32_t less)
     seen = load_relaxed(&rwlock->state); /* relaxed: a guess */
     while (!cas_acq_rel(&rwlock->state, &seen, seen - less)) /* EDGE rwlock.held */
         continue;
-    if (seen & WAITED)
-        grant(rwlock, &woken);
-    waiters_unlock(list_of(rwlock));
-    POINT("rwlock.ready");
-    thrum_woken_ready(&woken);
+    thrum_waiters_wake(&rwlock->lock, grant, list_of(rwlock));
 }
 
 void thrum_rwlock_read_unlock(thrum_rwlock *rwlock)

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 
-#include "runtime/base/point.h"
 #include "runtime/task/waiters.h"
 
 #define WAITED 0x80000000u
@@ -38,7 +37,7 @@ int thrum_sem_init(thrum_sem *sem, uint32_t permits, uint32_t bound)
 
 void thrum_sem_destroy(thrum_sem *sem)
 {
-    waiters_lock(list_of(sem)); /* the last release may still be leaving */
+    waiters_lock_last(list_of(sem)); /* the last release may still be leaving */
     if (sem->first)
         thrum_panic("thrum_sem_destroy was called while a task waits for a permit");
     waiters_unlock(list_of(sem));
@@ -78,26 +77,29 @@ int thrum_sem_try_acquire(thrum_sem *sem, uint32_t n)
     return take(sem, n) ? 0 : -EAGAIN;
 }
 
-/* Lock held, somebody waits. Hand out what is there to those who come first. */
-static void grant(thrum_sem *sem, struct woken *woken)
+/* Lock held. Hand out what is there to those who come first. True: there are more of them. */
+static bool grant(void *arg, struct woken *woken)
 {
-    struct waiters *list = list_of(sem);
-    uint32_t free = load_relaxed(&sem->state) & ~WAITED; /* relaxed: the lock */
+    struct waiters *list = arg;
+    uint32_t seen = load_relaxed(&list->state); /* relaxed: the lock, if somebody waits */
+    uint32_t free = seen & ~WAITED;
 
-    while (list->first && list->first->stamp <= free) {
+    if (!(seen & WAITED)) /* all was handed out */
+        return false;
+    for (unsigned k = 0; k < WAKE_BATCH && list->first && list->first->stamp <= free; k++) {
         uint32_t n = list->first->stamp;
 
         if (thrum_waiters_claim_first(list, woken))
             free -= n;
     }
-    store_release(&sem->state, free | (list->first ? WAITED : 0)); /* EDGE sem.permit */
+    store_release(&list->state, free | (list->first ? WAITED : 0)); /* EDGE sem.permit */
+    return list->first && list->first->stamp <= free;
 }
 
-static void left(struct waiters *list, struct waiter *self, struct woken *woken)
+static bool left(struct waiters *list, struct waiter *self, struct woken *woken)
 {
     (void)self;
-    if (load_relaxed(&list->state) & WAITED) /* relaxed: under the lock; else all was handed out */
-        grant((thrum_sem *)(void *)list, woken);
+    return grant(list, woken);
 }
 
 /* Lock held. Say that somebody waits, unless the permits are there and he is the `next`. */
@@ -140,7 +142,6 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
 int thrum_sem_release(thrum_sem *sem, uint32_t n)
 {
     uint32_t seen = load_relaxed(&sem->state); /* relaxed: a guess */
-    struct woken woken = {NULL, NULL, 0};
 
     if (n > sem->bound)
         return -EINVAL;
@@ -158,10 +159,6 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
             return -EINVAL;
         }
     } while (!cas_acq_rel(&sem->state, &seen, seen + n)); /* EDGE sem.permit */
-    if (seen & WAITED)
-        grant(sem, &woken);
-    waiters_unlock(list_of(sem));
-    POINT("sem.ready");
-    thrum_woken_ready(&woken);
+    thrum_waiters_wake(&sem->lock, grant, list_of(sem));
     return 0;
 }

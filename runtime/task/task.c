@@ -264,7 +264,6 @@ bool thrum_task_close_requests(struct thrum_task *task)
 
 void thrum_task_end(struct thrum_task *task, struct ending ending, struct thrum_error *error)
 {
-    struct woken woken = {NULL, NULL, 0};
     bool done;
 
     if (UNLIKELY(is_loaded(task)))
@@ -285,11 +284,8 @@ void thrum_task_end(struct thrum_task *task, struct ending ending, struct thrum_
     POINT("task.end");
     waiters_lock(&task->waiters);
     store_release(&task->state, TASK_ENDED); /* EDGE task.ended */
-    while (thrum_waiters_claim(&task->waiters, &woken))
-        continue;
     done = task->done_first != NULL;
-    waiters_unlock(&task->waiters);
-    thrum_woken_ready(&woken);
+    thrum_waiters_wake_all(&task->waiters.lock, &task->waiters, NULL, NULL);
     if (UNLIKELY(done))
         thrum_task_call_done(task);
     thrum_task_unref(task);

@@ -43,9 +43,8 @@ static void link_first(struct waiters *list, struct waiter *self)
     list->first = self;
 }
 
-bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken)
+static bool claim(struct waiters *list, struct waiter *first, struct woken *woken)
 {
-    struct waiter *first = list->first;
     struct fiber *asleep;
 
     unlink(list, first);
@@ -62,6 +61,11 @@ bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken)
         woken->first = &asleep->item;
     woken->last = &asleep->item;
     return true;
+}
+
+bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken)
+{
+    return claim(list, list->first, woken);
 }
 
 bool thrum_waiters_claim(struct waiters *list, struct woken *woken)
@@ -85,6 +89,91 @@ void thrum_woken_ready(const struct woken *woken)
     }
 }
 
+/* ---- waking many ----------------------------------------------------------------------------- */
+
+void thrum_waiters_wake(uint32_t *lock, bool (*some)(void *arg, struct woken *woken), void *arg)
+{
+    struct woken woken = {NULL, NULL, 0};
+    bool pinned = false;
+
+    while (some(arg, &woken)) {
+        if (!pinned)
+            lock_pin(lock);
+        pinned = true;
+        lock_leave(lock);
+        POINT("waiters.batch");
+        thrum_woken_ready(&woken);
+        woken = (struct woken){NULL, NULL, 0};
+        lock_enter(lock);
+    }
+    if (pinned)
+        thrum_lock_unpin(lock);
+    else
+        lock_leave(lock);
+    POINT("waiters.woken");
+    thrum_woken_ready(&woken);
+}
+
+/* Those who are to be woken, between two that are none, so that they unlink as from any list. */
+struct called {
+    struct waiters *list;
+    tell_fn *tell;
+    void *arg;
+    bool off; /* the list, and here */
+    struct waiter front;
+    struct waiter back;
+};
+
+static void take_off(struct called *called)
+{
+    struct waiters *list = called->list;
+
+    called->front.next = list->first;
+    called->back.prev = list->last;
+    list->first->prev = &called->front;
+    list->last->next = &called->back;
+    list->first = list->last = NULL;
+    called->off = true;
+}
+
+static struct waiter *next_of(const struct called *called)
+{
+    if (!called->off)
+        return called->list->first;
+    return called->front.next == &called->back ? NULL : called->front.next;
+}
+
+static bool wake_some(void *arg, struct woken *woken)
+{
+    struct called *called = arg;
+    struct waiter *next;
+
+    for (unsigned n = 0; (next = next_of(called)) != NULL; n++) {
+        if (n == WAKE_BATCH) {
+            if (!called->off)
+                take_off(called);
+            return true;
+        }
+        if (called->tell)
+            called->tell(next, called->arg);
+        claim(called->list, next, woken);
+    }
+    return false;
+}
+
+void thrum_waiters_wake_all(uint32_t *lock, struct waiters *list, tell_fn *tell, void *arg)
+{
+    struct called called; /* front and back are used if it is taken off */
+
+    called.list = list;
+    called.tell = tell;
+    called.arg = arg;
+    called.off = false;
+    thrum_waiters_wake(lock, wake_some, &called);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
 int thrum_waiter_begin(struct waiter *self)
 {
     int status = thrum_cancel_check();
@@ -93,22 +182,29 @@ int thrum_waiter_begin(struct waiter *self)
     return status ? status : thrum_wait_begin(&self->wait);
 }
 
-/* It has gone without having been claimed. */
-static void leave(struct waiters *list, struct waiter *self, const struct waiters_kind *kind,
-                  struct woken *woken)
+/* Lock held; free afterwards. It has gone without having been claimed. */
+static void leave(uint32_t *lock, struct waiters *list, struct waiter *self,
+                  const struct waiters_kind *kind)
 {
+    struct woken woken = {NULL, NULL, 0};
+
     POINT("waiters.leave");
     if (self->linked)
         unlink(list, self);
-    if (kind->left)
-        kind->left(list, self, woken);
+    while (kind->left && kind->left(list, self, &woken)) {
+        lock_leave(lock);
+        thrum_woken_ready(&woken);
+        woken = (struct woken){NULL, NULL, 0};
+        lock_enter(lock);
+    }
+    lock_leave(lock);
+    thrum_woken_ready(&woken);
 }
 
 /* The sleep was ended by a cancel that was not for it: once more, in its old place. */
 static bool sleep_again(uint32_t *lock, struct waiters *list, struct waiter *self,
                         const struct waiters_kind *kind, int *status)
 {
-    struct woken woken = {NULL, NULL, 0};
     struct wait wait;
     bool asleep;
 
@@ -119,18 +215,16 @@ static bool sleep_again(uint32_t *lock, struct waiters *list, struct waiter *sel
         self->wait = wait;
         if (!self->linked)
             link_first(list, self);
+        lock_leave(lock);
     } else {
-        leave(list, self, kind, &woken);
+        leave(lock, list, self, kind);
     }
-    lock_leave(lock);
-    thrum_woken_ready(&woken);
     return asleep;
 }
 
 int thrum_waiter_sleep(uint32_t *lock, struct waiters *list, struct waiter *self,
                        const struct waiters_kind *kind)
 {
-    struct woken woken = {NULL, NULL, 0};
     int status;
 
     do {
@@ -140,9 +234,7 @@ int thrum_waiter_sleep(uint32_t *lock, struct waiters *list, struct waiter *self
         status = thrum_cancel_deliver();
         if (status) {
             lock_enter(lock);
-            leave(list, self, kind, &woken);
-            lock_leave(lock);
-            thrum_woken_ready(&woken);
+            leave(lock, list, self, kind);
             return status;
         }
     } while (sleep_again(lock, list, self, kind, &status));
@@ -152,19 +244,14 @@ int thrum_waiter_sleep(uint32_t *lock, struct waiters *list, struct waiter *self
 int thrum_waiter_stay(uint32_t *lock, struct waiters *list, struct waiter *self,
                       const struct waiters_kind *kind)
 {
-    struct woken woken = {NULL, NULL, 0};
-    bool done;
-
     lock_enter(lock);
     thrum_waiters_link(list, self);
-    done = kind->again(list, self);
-    if (done)
-        leave(list, self, kind, &woken);
+    if (kind->again(list, self)) {
+        leave(lock, list, self, kind);
+        return 0;
+    }
     lock_leave(lock);
-    if (!done)
-        return thrum_waiter_sleep(lock, list, self, kind);
-    thrum_woken_ready(&woken);
-    return 0;
+    return thrum_waiter_sleep(lock, list, self, kind);
 }
 
 int thrum_waiter_wait_under(uint32_t *lock, struct waiters *list, struct waiter *self,

@@ -12,7 +12,9 @@
  *
  * A sleep that a cancel has ended unlinks itself. Whoever wakes claims under
  * the lock, which decides against the cancel, and makes ready after it; who
- * cannot claim goes on to the next, so that nothing is lost.
+ * cannot claim goes on to the next, so that nothing is lost. Who has many to wake
+ * takes them off the list, into one of its own under the same lock, and comes
+ * back for each batch of them.
  *
  *   class   one lock bit for each list; a thread stopped there delays only
  *           users of that object
@@ -52,6 +54,12 @@ static inline void waiters_lock(struct waiters *list)
     lock_enter(&list->lock);
 }
 
+/* Before it is destroyed. */
+static inline void waiters_lock_last(struct waiters *list)
+{
+    thrum_lock_enter_last(&list->lock);
+}
+
 static inline void waiters_unlock(struct waiters *list)
 {
     lock_leave(&list->lock);
@@ -68,8 +76,11 @@ struct waiters_kind {
      * meanwhile it is not linked, and if it still has to wait, it waits before all others.
      */
     bool (*again)(struct waiters *list, struct waiter *self);
-    /* A waiter goes without having been claimed, unlinked: does it leave room for others? */
-    void (*left)(struct waiters *list, struct waiter *self, struct woken *woken);
+    /*
+     * A waiter goes without having been claimed, unlinked: does it leave room for others? True:
+     * there are more to be woken than one may under one hold of the lock; ask again.
+     */
+    bool (*left)(struct waiters *list, struct waiter *self, struct woken *woken);
     struct wait_kind wait; /* what its waiters wait for; the list is the object */
 };
 
@@ -84,6 +95,25 @@ bool thrum_waiters_claim(struct waiters *list, struct woken *woken);
 
 /* Lock free again. */
 void thrum_woken_ready(const struct woken *woken);
+
+/* How many are claimed under one hold of a lock. */
+#define WAKE_BATCH 64
+
+/*
+ * Lock held; it is left. Call some(arg, &woken) under the lock, which claims WAKE_BATCH at most,
+ * until it says that there are no more, and make ready after each call. Nobody destroys the object
+ * meanwhile; when it returns it may be gone.
+ */
+void thrum_waiters_wake(uint32_t *lock, bool (*some)(void *arg, struct woken *woken), void *arg);
+
+/* What a waiter is told before it is claimed. */
+typedef void tell_fn(struct waiter *waiter, void *arg);
+
+/*
+ * The same for all who are linked now, in the order in which they came; who comes later is not
+ * among them. tell(waiter, arg), unless NULL, comes before each claim.
+ */
+void thrum_waiters_wake_all(uint32_t *lock, struct waiters *list, tell_fn *tell, void *arg);
 
 /*
  * Begin, and sleep until somebody claims, unless it has already what it waits for. `kind` and its

@@ -117,7 +117,7 @@ sources() {
     roster) echo runtime/work/roster.c ;;
     cancel)
         echo runtime/task/cancel.c runtime/task/walk.c runtime/task/strand.c runtime/task/scope.c \
-            runtime/task/wait.c runtime/task/waiters.c runtime/task/timeout.c \
+            runtime/task/wait.c runtime/task/waiters.c runtime/task/lock.c runtime/task/timeout.c \
             runtime/task/record.c runtime/sync/event.c runtime/work/roster.c
         ;;
     esac
