@@ -27,8 +27,11 @@ static uint64_t random_next(uint64_t *state)
 
 static void add(struct heap *heap, struct thing *thing, int64_t when)
 {
+    size_t index;
+
     CHECK_EQ(thrum_heap_reserve(heap), 0);
-    thrum_heap_push(heap, (struct heap_entry){when, thing, (uint64_t)when * 3});
+    index = thrum_heap_push(heap, (struct heap_entry){when, thing, (uint64_t)when * 3});
+    CHECK(thrum_heap_at(heap, index).item == thing);
     store_release(&thing->when, (uint64_t)when);
 }
 

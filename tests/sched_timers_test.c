@@ -473,6 +473,31 @@ TEST(what_is_called_off_takes_no_room)
     finish();
 }
 
+/* All of one length: none moves, and each is made void where it stands; those that stay come. */
+static void call_off_where_they_stand(void *arg)
+{
+    const struct heap *heap = &thrum_worker_self()->timers.heap;
+
+    (void)arg;
+    for (int round = 0; round < 3; round++) {
+        int64_t when = thrum_clock_now() + 3600 * S;
+
+        for (int i = 0; i < KEPT; i++)
+            arm(&armed[i], when);
+        for (int i = 0; i < KEPT; i++) /* forwards, backwards, criss-cross */
+            call_off(&armed[round == 0 ? i : round == 1 ? KEPT - 1 - i : i * 7919 % KEPT]);
+        CHECK_LE(thrum_heap_count(heap), KEPT / 4);
+    }
+}
+
+TEST(those_that_have_not_moved_are_void_where_they_stand)
+{
+    begin(1);
+    start_all(1, call_off_where_they_stand);
+    await(&jobs_left, 0);
+    finish();
+}
+
 static void arm_without_memory(void *arg)
 {
     const struct heap *heap = &thrum_worker_self()->timers.heap;

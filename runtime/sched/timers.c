@@ -5,7 +5,10 @@
  * added: most timeouts are called off long before their time, and a count
  * costs less than to mend the heap, whose entries then need not know where
  * they stand. If many are stale, each arming and calling off sweeps a few
- * entries more away than it adds, so that no call has to do it all.
+ * entries more away than it adds, so that no call has to do it all. An entry
+ * that has not moved since it was added, as none does if all timers run for the
+ * same time, is made void in its place, so that the sweep need not ask its timer,
+ * whose memory is cold: that was a fifth of the time of a cancel of 100,000 sleepers.
  *
  * A worker that is stopped, or computes, has others' deadlines in its heap.
  * The clock scans it (work/heap.c) when it is late, and reads time and key from
@@ -25,6 +28,7 @@
 
 #define EXPIRE_MOST 128 /* at a time; then fibers may run */
 #define AHEAD 6         /* entries; what they are for is cold */
+#define ASK_ROUND 8     /* the sweep asks all timers in one of so many rounds at least */
 #define SWEEP 4         /* entries to look at for each that becomes stale */
 #define TIDY 64         /* the same for a worker without work */
 #define SCAN_SHARE 4    /* a scan is followed by a pause this much as long */
@@ -41,7 +45,7 @@ void thrum_timers_fini(struct timers *timers)
 
 static bool wanted(const struct worker *worker, const struct heap_entry *entry)
 {
-    return worker->scheduler->verbs->pending(entry->item, entry->key);
+    return entry->key != 0 && worker->scheduler->verbs->pending(entry->item, entry->key);
 }
 
 /* relaxed: the clock reads it as a hint; what is armed it reads from the heap. */
@@ -58,20 +62,37 @@ static void publish_next(struct timers *timers)
 
 static void forget(struct timers *timers, size_t index)
 {
+    bool is_void = thrum_heap_at(&timers->heap, index).key == 0;
+
     thrum_heap_remove(&timers->heap, index);
+    if (is_void) {
+        timers->voided--;
+        return;
+    }
     timers->forgotten++;
     if (timers->stale > 0)
         timers->stale--;
 }
 
-/* A round that found not even half of what was to be found: so much there is not. */
+/* Is it to be forgotten? Its timer is asked only in some rounds. */
+static bool is_stale(const struct worker *worker, const struct heap_entry *entry)
+{
+    return entry->key == 0 || (worker->timers.asks && !wanted(worker, entry));
+}
+
+/*
+ * A round that found not even half of what was to be found: so much there is not. (It may be that
+ * they have come while it was under way. Then there are more than is counted, so that now and then
+ * a round asks for nothing.)
+ */
 static void next_round(struct timers *timers)
 {
-    if (timers->forgotten < timers->expected / 2)
+    if (timers->asks && timers->forgotten < timers->expected / 2)
         timers->stale /= 2;
     timers->expected = timers->stale;
     timers->forgotten = 0;
     timers->cursor = thrum_heap_count(&timers->heap);
+    timers->asks = timers->stale > 0 || ++timers->rounds % ASK_ROUND == 0;
 }
 
 /* Entries that a move takes past the cursor are met in the next round. */
@@ -84,10 +105,10 @@ static void sweep(struct worker *worker, unsigned most)
 
         if (timers->cursor == 0 || timers->cursor > thrum_heap_count(&timers->heap))
             next_round(timers);
-        if (timers->cursor > AHEAD)
+        if (timers->asks && timers->cursor > AHEAD)
             __builtin_prefetch(thrum_heap_at(&timers->heap, timers->cursor - AHEAD).item);
         entry = thrum_heap_at(&timers->heap, --timers->cursor);
-        if (!wanted(worker, &entry))
+        if (is_stale(worker, &entry))
             forget(timers, timers->cursor);
     }
     publish_next(timers);
@@ -100,7 +121,7 @@ static void sweep_if_stale(struct worker *worker, unsigned most)
 
     timers->stale += remote - timers->counted;
     timers->counted = remote;
-    if (timers->stale > thrum_heap_count(&timers->heap) / 4)
+    if (timers->stale + timers->voided > thrum_heap_count(&timers->heap) / 4)
         sweep(worker, most);
 }
 
@@ -138,7 +159,7 @@ int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
     store_relaxed(&timer->when, (uint64_t)when_ns); /* relaxed: the key releases it */
     store_release(&timer->key, key);                /* EDGE timer.key */
     POINT("timer.arm");
-    thrum_heap_push(&timers->heap, (struct heap_entry){when_ns, timer, key});
+    timer->place = thrum_heap_push(&timers->heap, (struct heap_entry){when_ns, timer, key});
     if (when_ns < (int64_t)load_relaxed(&timers->next_due))     /* relaxed: only we write it */
         store_relaxed(&timers->next_due, (uint64_t)when_ns); /* relaxed: see publish_next */
     sweep_if_stale(worker, SWEEP);
@@ -150,32 +171,45 @@ static void drop_last(struct worker *worker)
 {
     struct timers *timers = &worker->timers;
 
-    for (unsigned i = 0; i < SWEEP && timers->stale > 0; i++) {
+    for (unsigned i = 0; i < SWEEP && timers->stale + timers->voided > 0; i++) {
         size_t count = thrum_heap_count(&timers->heap);
         struct heap_entry last;
 
         if (count == 0)
             return;
         last = thrum_heap_at(&timers->heap, count - 1);
-        if (wanted(worker, &last))
+        if (!is_stale(worker, &last))
             return;
         forget(timers, count - 1);
     }
+}
+
+static bool stands_at(const struct timers *timers, size_t index, const struct timer *timer,
+                      uint64_t key)
+{
+    struct heap_entry entry;
+
+    if (index >= thrum_heap_count(&timers->heap))
+        return false;
+    entry = thrum_heap_at(&timers->heap, index);
+    return entry.item == timer && entry.key == key;
 }
 
 static void disarm_here(struct worker *worker, struct timer *timer, uint64_t key)
 {
     struct timers *timers = &worker->timers;
     size_t count = thrum_heap_count(&timers->heap);
-    struct heap_entry last;
 
     if (count == 0)
         return;
-    last = thrum_heap_at(&timers->heap, count - 1);
-    if (last.item == timer && last.key == key)
+    if (stands_at(timers, count - 1, timer, key)) {
         thrum_heap_remove(&timers->heap, count - 1);
-    else
+    } else if (stands_at(timers, timer->place, timer, key)) {
+        thrum_heap_void(&timers->heap, timer->place);
+        timers->voided++;
+    } else {
         timers->stale++;
+    }
     drop_last(worker);
     if (thrum_heap_count(&timers->heap) == 0)
         publish_next(timers);

@@ -26,15 +26,19 @@ struct timer {
     uint64_t key;  /* atomic: the newest arming */
     uint64_t when; /* atomic: its time */
     uint64_t home; /* atomic: struct timers *, where it was armed; 0: nowhere */
+    size_t place;  /* who arms and calls off: in that heap, unless it has moved since */
 };
 
 struct timers {
     struct heap heap;
     uint64_t cursor;    /* owner: how many entries a sweep has before it, towards the first */
-    uint64_t stale;     /* owner: about how many entries are no longer wanted */
+    uint64_t voided;    /* owner: how many entries are no longer wanted, and say so: key 0 */
+    uint64_t stale;     /* owner: about how many others are no longer wanted */
     uint64_t expected;  /* owner: what that was when the sweep began its round */
     uint64_t forgotten; /* owner: how many have been found since */
     uint64_t counted;   /* owner: how many of `remote` are in `stale` */
+    uint32_t rounds;    /* owner: of the sweep */
+    bool asks;          /* owner: it asks the timers, in this round */
     uint32_t looked;    /* owner: at which pick it looked at the clock */
     uint64_t next_due __attribute__((aligned(CACHE_LINE))); /* atomic, written by the owner: not
                                                                later than the first */

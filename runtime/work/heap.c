@@ -107,14 +107,15 @@ static void write_at(struct heap *heap, uint64_t position, struct heap_entry ent
     store_relaxed(&slot->key, entry.key);            /* relaxed: only we read it */
 }
 
-/* The entry goes to `hole`, or above. */
-static void rise(struct heap *heap, uint64_t hole, struct heap_entry entry)
+/* The entry goes to `hole`, or above. Where. */
+static uint64_t rise(struct heap *heap, uint64_t hole, struct heap_entry entry)
 {
     while (hole > HEAP_ROOT && when_at(heap, parent_of(hole)) > entry.when) {
         write_at(heap, hole, read_at(heap, parent_of(hole)));
         hole = parent_of(hole);
     }
     write_at(heap, hole, entry);
+    return hole;
 }
 
 /* The first of the children of `position` that stand below `end`; 0: there is none. */
@@ -174,16 +175,18 @@ void thrum_heap_fini(struct heap *heap)
     }
 }
 
-void thrum_heap_push(struct heap *heap, struct heap_entry entry)
+size_t thrum_heap_push(struct heap *heap, struct heap_entry entry)
 {
     uint64_t count = count_of(heap);
     uint64_t end = HEAP_ROOT + count;
+    uint64_t place = end;
 
     write_at(heap, end, entry);
     store_release(&heap->count, count + 1); /* EDGE heap.count */
     if (end > HEAP_ROOT && when_at(heap, parent_of(end)) > entry.when)
-        rise(heap, end, entry);
+        place = rise(heap, end, entry);
     announce(heap);
+    return place - HEAP_ROOT;
 }
 
 size_t thrum_heap_count(const struct heap *heap)
@@ -196,6 +199,11 @@ struct heap_entry thrum_heap_at(const struct heap *heap, size_t index)
     return read_at(heap, HEAP_ROOT + index);
 }
 
+void thrum_heap_void(struct heap *heap, size_t index)
+{
+    store_relaxed(&slot_at(heap, HEAP_ROOT + index)->key, 0); /* relaxed: only we read it */
+}
+
 void thrum_heap_remove(struct heap *heap, size_t index)
 {
     uint64_t count = count_of(heap);
@@ -206,7 +214,7 @@ void thrum_heap_remove(struct heap *heap, size_t index)
     ASSERT(index < count);
     if (hole != end) {
         if (hole > HEAP_ROOT && when_at(heap, parent_of(hole)) > last.when)
-            rise(heap, hole, last);
+            (void)rise(heap, hole, last);
         else
             sink(heap, hole, end, last);
     }

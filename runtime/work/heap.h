@@ -40,12 +40,14 @@ void thrum_heap_fini(struct heap *heap);
 
 /* Owner. Room for one more; 0 or -ENOMEM. */
 int thrum_heap_reserve(struct heap *heap);
-/* Owner. There is room. */
-void thrum_heap_push(struct heap *heap, struct heap_entry entry);
+/* Owner. There is room. Its index, until something else is added or removed. */
+size_t thrum_heap_push(struct heap *heap, struct heap_entry entry);
 
 /* Owner. How many; the one with index 0 is the first, the others have no order. */
 size_t thrum_heap_count(const struct heap *heap);
 struct heap_entry thrum_heap_at(const struct heap *heap, size_t index);
+/* Owner. Its key becomes 0, and all else stays. */
+void thrum_heap_void(struct heap *heap, size_t index);
 /* Owner. The last takes its place, or goes on from there towards the first. */
 void thrum_heap_remove(struct heap *heap, size_t index);
 

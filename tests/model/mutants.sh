@@ -62,8 +62,8 @@ search.look_early      | search | runtime/sched/search.c | /^static void sleep_u
 search.last_forgets    | search | runtime/sched/search.c | /^struct fiber \*thrum_worker_search/,/^}/s/^        thrum_notify\(scheduler\);/        ;/
 search.poller_late     | search | runtime/sched/search.c | /^void thrum_worker_call/,/^}/{/^    exchange_seq/d;s/^    if \(load_acquire\(&worker->scheduler->poller\)/    uint32_t poller_ = load_acquire(\&worker->scheduler->poller);\n    exchange_seq(\&worker->notified, NOTIFY_RUN);\n    if (poller_/}
 heap.unannounced       | heap | runtime/work/heap.c | /^static void write_at/,/^}/s/^    announce\(heap\);/    ;/
-heap.push_unannounced  | heap | runtime/work/heap.c | /^void thrum_heap_push/,/^}/s/^    announce\(heap\);/    ;/
-heap.count_early       | heap | runtime/work/heap.c | /^void thrum_heap_push/,/^}/{/^    store_release\(&heap->count/d;s/^    write_at\(heap, end, entry\);/    store_release(\&heap->count, count + 1);\n&/}
+heap.push_unannounced  | heap | runtime/work/heap.c | /^size_t thrum_heap_push/,/^}/s/^    announce\(heap\);/    ;/
+heap.count_early       | heap | runtime/work/heap.c | /^size_t thrum_heap_push/,/^}/{/^    store_release\(&heap->count/d;s/^    write_at\(heap, end, entry\);/    store_release(\&heap->count, count + 1);\n&/}
 heap.shrunk_early      | heap | runtime/work/heap.c | /^void thrum_heap_remove/,/^}/{/^    store_release\(&heap->count/d;s/^    ASSERT.*/    store_release(\&heap->count, count - 1);/}
 timers.out_first       | heap | runtime/sched/timers.c | /^static void end_first/,/^}/{s/^    POINT.*/    thrum_heap_remove(\&timers->heap, 0);/;s/^    if \(thrum_heap_count.*/    if (1)/}
 timers.always_same     | heap | runtime/sched/timers.c | s/bool same = rescue->exact && /bool same = rescue->exact || /
