@@ -48,12 +48,47 @@ void forget(void *arg)
     *static_cast<double *>(arg) = 0;
 }
 
+int open_door(void *arg)
+{
+    ++*static_cast<int *>(arg);
+    return 0;
+}
+
+int close_door(void *arg, int status)
+{
+    --*static_cast<int *>(arg);
+    return thrum_kind_of(status) == THRUM_FAILED ? THRUM_SWALLOW : 0;
+}
+
+const thrum_manager doors = {open_door, close_door};
+
+void throws_out_of_a_door()
+{
+    thrum_exit again;
+    int status = 0;
+    int open = 0;
+
+    try {
+        THRUM_WITH (&doors, &open, status)
+            THRUM_EXIT_STACK (stack, status) {
+                CHECK(thrum_exit_stack_enter(stack, &again, &doors, &open) == 0);
+                CHECK(open == 2);
+                status = -5;
+                throw std::runtime_error("out");
+            }
+    } catch (const std::runtime_error &) {
+        CHECK(open == 0);
+    }
+    CHECK(status == 0);
+}
+
 int root(void *)
 {
     double distance = 0;
     int status = 0;
 
     CHECK(throws_out_of_blocks(&distance) == 0);
+    throws_out_of_a_door();
     THRUM_LOCAL(&depth, &distance, status)
     THRUM_SHIELD(status) {
         THRUM_DEFER(forget, &distance);

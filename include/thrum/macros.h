@@ -37,6 +37,7 @@
 #ifndef THRUM_MACROS_H
 #define THRUM_MACROS_H
 
+#include <thrum/exit_stack.h>
 #include <thrum/group.h>
 #include <thrum/local.h>
 #include <thrum/scope.h>
@@ -211,6 +212,70 @@ static inline void thrum_local_leave(struct thrum_local_block *block)
 /* A block in which a local has another value. */
 #define THRUM_LOCAL(local, value, status)                                                         \
     THRUM_BLOCK(struct thrum_local_block, thrum_local_enter, thrum_local_leave, (local), (value), \
+                &(status))
+
+/* ---- exits ----------------------------------------------------------------------------------- */
+
+struct thrum_exit_stack_block {
+    thrum_exit_stack stack;
+    int *status;
+};
+
+static inline struct thrum_exit_stack_block *
+thrum_exit_stack_begin(struct thrum_exit_stack_block *block, int *status)
+{
+    thrum_exit_stack_init(&block->stack);
+    block->status = status;
+    return block;
+}
+
+static inline void thrum_exit_stack_leave(struct thrum_exit_stack_block *block)
+{
+    *block->status = thrum_exit_stack_close(&block->stack, *block->status, NULL);
+}
+
+/*
+ * A block with an exit stack, which is closed. In it `name` is a
+ * thrum_exit_stack *. What is pushed there stands outside of the block: it is
+ * called when what the block has declared is gone.
+ */
+#define THRUM_EXIT_STACK(name, status)                                                     \
+    THRUM_BLOCK(struct thrum_exit_stack_block, thrum_exit_stack_begin, thrum_exit_stack_leave, \
+                &(status))                                                                 \
+    THRUM_BLOCK_NAME(thrum_exit_stack, name, stack)
+
+struct thrum_with_block {
+    thrum_exit_stack stack;
+    thrum_exit exit;
+    int *status;
+};
+
+static inline struct thrum_with_block *thrum_with_enter(struct thrum_with_block *block,
+                                                        const thrum_manager *manager, void *arg,
+                                                        int *status)
+{
+    int err;
+
+    thrum_exit_stack_init(&block->stack);
+    block->status = status;
+    err = thrum_exit_stack_enter(&block->stack, &block->exit, manager, arg);
+    if (err < 0)
+        *status = err;
+    return err < 0 ? NULL : block;
+}
+
+static inline void thrum_with_leave(struct thrum_with_block *block)
+{
+    if (block->stack.top)
+        *block->status = thrum_exit_stack_close(&block->stack, *block->status, NULL);
+}
+
+/*
+ * A block inside of what the manager (exit_stack.h) enters with `arg` and
+ * leaves, telling it how the block went.
+ */
+#define THRUM_WITH(manager, arg, status)                                                    \
+    THRUM_BLOCK(struct thrum_with_block, thrum_with_enter, thrum_with_leave, (manager), (arg), \
                 &(status))
 
 /* ---- defer ----------------------------------------------------------------------------------- */

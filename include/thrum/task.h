@@ -122,6 +122,12 @@ THRUM_API bool thrum_task_ended(const thrum_task *task, int *status);
 
 enum thrum_kind { THRUM_OK = 0, THRUM_FAILED = 1, THRUM_CANCELLED = 2 };
 
+/* What a status says, of a task or a part of one that has come to its end. */
+static inline enum thrum_kind thrum_kind_of(int status)
+{
+    return status >= 0 ? THRUM_OK : status == THRUM_ECANCELED ? THRUM_CANCELLED : THRUM_FAILED;
+}
+
 /* How a task ended. */
 typedef struct thrum_outcome {
     enum thrum_kind kind;

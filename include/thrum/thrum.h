@@ -10,6 +10,7 @@
 #include <thrum/error.h>
 #include <thrum/event.h>
 #include <thrum/executor.h>
+#include <thrum/exit_stack.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/group.h>
