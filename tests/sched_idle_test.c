@@ -2,8 +2,10 @@
  * sched_idle_test.c - a runtime with nothing to do uses no CPU: a measurement,
  * of CPU time, not of the wall's. It takes a few seconds.
  */
+#include <pthread.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "workers.h"
 
@@ -56,6 +58,42 @@ static int spread(void *arg)
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
     CHECK_EQ(thrum_group_spawn_n(&group, children, 200, yield_a_little, arg, 0), 0);
     return thrum_group_close(&group, 0, NULL);
+}
+
+/* ---- while tasks wait for descriptors --------------------------------------------------------- */
+
+static int wait_for_byte(void *arg)
+{
+    const int *fds = arg;
+
+    CHECK_EQ(thrum_fd_wait(fds[0], THRUM_FD_READ), THRUM_FD_READ);
+    return 0;
+}
+
+static void *run_waiter(void *arg)
+{
+    int *fds = arg;
+
+    CHECK_EQ(run_with(fds[2], wait_for_byte, fds), 0);
+    return NULL;
+}
+
+TEST(waiting_for_a_descriptor_uses_no_cpu)
+{
+    static const int counts[] = {1, 8};
+
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        int fds[3] = {0, 0, counts[i]};
+        pthread_t thread;
+
+        CHECK_EQ(pipe(fds), 0);
+        CHECK_EQ(pthread_create(&thread, NULL, run_waiter, fds), 0);
+        check_idle();
+        CHECK_EQ(write(fds[1], "", 1), 1);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(close(fds[0]), 0);
+        CHECK_EQ(close(fds[1]), 0);
+    }
 }
 
 TEST(sixty_four_idle_workers_use_no_cpu)

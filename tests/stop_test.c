@@ -17,12 +17,15 @@
  * Each list is tested with membarrier and without. THRUM_STOP_ROUNDS sets
  * another number of rounds.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <thrum/thrum.h>
 
 #include "runtime/atomic/verbs.h"
@@ -604,10 +607,71 @@ static int job_market(void *arg)
     return status;
 }
 
+/* ---- jobs with descriptors ------------------------------------------------------------------- */
+
+/* Two tasks and a byte that goes to and fro. */
+struct line {
+    int there[2], back[2];
+};
+
+enum { BYTES = 6 };
+
+/* Out of line: errno is that of the thread it runs on. */
+static __attribute__((noinline)) bool try_read(int fd)
+{
+    char byte;
+    ssize_t got = read(fd, &byte, 1);
+
+    CHECK(got == 1 || (got == -1 && errno == EAGAIN));
+    return got == 1;
+}
+
+static int pass(const int from[2], const int to[2])
+{
+    for (int i = 0; i < BYTES; i++) {
+        CHECK_EQ(write(to[1], "", 1), 1);
+        while (!try_read(from[0])) {
+            int ready = thrum_fd_wait(from[0], THRUM_FD_READ);
+
+            if (ready < 0)
+                return ready;
+        }
+    }
+    return 0;
+}
+
+static int passes_back(void *arg)
+{
+    const struct line *line = arg;
+
+    return pass(line->there, line->back);
+}
+
+static int job_pipes(void *arg)
+{
+    struct line line;
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    (void)arg;
+    CHECK_EQ(pipe2(line.there, O_NONBLOCK), 0);
+    CHECK_EQ(pipe2(line.back, O_NONBLOCK), 0);
+    if (!status)
+        status = thrum_group_spawn(&group, passes_back, &line, NULL, NULL);
+    if (!status)
+        status = pass(line.back, line.there);
+    status = thrum_group_close(&group, status, NULL);
+    for (int i = 0; i < 2; i++) {
+        close(line.there[i]);
+        close(line.back[i]);
+    }
+    return status;
+}
+
 /* ---- the load -------------------------------------------------------------------------------- */
 
 static const thrum_fn jobs[] = {job_forks,   job_tree, job_events, job_waits, job_yields,
-                                job_members, job_wide, job_meets,  job_sleeps};
+                                job_members, job_wide, job_meets,  job_sleeps, job_pipes};
 
 struct job {
     struct load *load;
@@ -849,7 +913,7 @@ static const char *const spawn[] = {"task.spawn", "deque.pushed", "deque.room",
 static const char *const steal[] = {"steal.taken", "fiber.made", "search.found", "search.last",
                                     NULL};
 
-static const char *const revoke[] = {"steal.read",      "steal.ready",    "revoke.poisoned",
+static const char *const revocation[] = {"steal.read",     "steal.ready", "revoke.poisoned",
                                      "revoke.fenced",   "revoke.swap",    "ready.poisoned",
                                      "ready.revoke",    NULL};
 
@@ -869,6 +933,8 @@ static const char *const timers[] = {"timer.arm",       "timer.sift",       "tim
 
 static const char *const enter[] = {"strand.enter", "strand.entered", "strand.leave", "roster.add",
                                     "roster.grow",  "roster.remove",  "strand.tier",  NULL};
+
+static const char *const descriptors[] = {"fd.arm", "fd.posted", "fd.left", "poller.tell", NULL};
 
 static const char *const join[] = {"deque.pop",   "deque.stolen",      "suspend.left",
                                    "group.wait",  "branch.wait",       "wait.commit",
@@ -890,7 +956,7 @@ static const char *const join[] = {"deque.pop",   "deque.stolen",      "suspend.
 
 STOPS(spawn, 1)
 STOPS(steal, 1)
-STOPS(revoke, 0)
+STOPS(revocation, 0)
 STOPS(wake, 1)
 STOPS(park, 0)
 STOPS(finish, 1)
@@ -900,3 +966,4 @@ STOPS(timers, 1)
 STOPS(cancel, 1)
 STOPS(cancel_claimed, 2)
 STOPS(objects, 1)
+STOPS(descriptors, 1)

@@ -11,6 +11,7 @@
 #include <thrum/event.h>
 #include <thrum/executor.h>
 #include <thrum/exit_stack.h>
+#include <thrum/fd.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/group.h>

@@ -1,10 +1,11 @@
 /*
- * poll.c - epoll, and an eventfd for the wake.
+ * poll.c - epoll, one-shot, and an eventfd for the wake.
  */
 #define _GNU_SOURCE
 #include "runtime/plat/poll.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,8 +24,6 @@
 
 #define NS_PER_S 1000000000
 #define NS_PER_MS 1000000
-
-enum { EVENTS = 64 };
 
 static uint32_t no_pwait2; /* atomic: the kernel does not have it */
 
@@ -74,7 +73,7 @@ static int milliseconds(int64_t timeout_ns)
 
 static int wait_ms(int fd, struct epoll_event *events, int64_t timeout_ns)
 {
-    int got = epoll_wait(fd, events, EVENTS, milliseconds(timeout_ns));
+    int got = epoll_wait(fd, events, POLL_MOST, milliseconds(timeout_ns));
 
     return got >= 0 ? got : -errno;
 }
@@ -85,7 +84,7 @@ static int wait_ns(int fd, struct epoll_event *events, int64_t timeout_ns)
         int64_t s; /* as the kernel wants it on every machine */
         int64_t ns;
     } timeout = {timeout_ns / NS_PER_S, timeout_ns % NS_PER_S};
-    long got = syscall(SYS_epoll_pwait2, fd, events, EVENTS, timeout_ns < 0 ? NULL : &timeout,
+    long got = syscall(SYS_epoll_pwait2, fd, events, POLL_MOST, timeout_ns < 0 ? NULL : &timeout,
                        NULL, (size_t)0);
 
     return got >= 0 ? (int)got : -errno;
@@ -96,7 +95,7 @@ static int wait_events(int fd, struct epoll_event *events, int64_t timeout_ns)
 {
     int got;
 
-    if (timeout_ns < 0 || load_relaxed(&no_pwait2)) /* relaxed: a guess */
+    if (timeout_ns <= 0 || load_relaxed(&no_pwait2)) /* relaxed: a guess */
         return wait_ms(fd, events, timeout_ns);
     got = wait_ns(fd, events, timeout_ns);
     if (got != -ENOSYS && got != -EPERM)
@@ -113,22 +112,87 @@ static void drain(int event_fd)
     (void)ignored;
 }
 
-int thrum_poll_wait(struct poll *poll, int64_t timeout_ns)
+/* ---- descriptors ----------------------------------------------------------------------------- */
+
+static uint32_t wanted(uint32_t events)
 {
-    struct epoll_event events[EVENTS];
+    return (events & POLL_READ ? EPOLLIN : 0) | (events & POLL_WRITE ? EPOLLOUT : 0);
+}
+
+static uint32_t found_in(uint32_t events)
+{
+    uint32_t found = events & (EPOLLERR | EPOLLHUP) ? POLL_BOTH : 0;
+
+    found |= events & EPOLLIN ? POLL_READ : 0;
+    return found | (events & EPOLLOUT ? POLL_WRITE : 0);
+}
+
+static int control(struct poll *poll, int how, int fd, struct epoll_event *event)
+{
+    return epoll_ctl(poll->epoll_fd, how, fd, event) == 0 ? 0 : -errno;
+}
+
+/*
+ * The kernel knows a descriptor by its number and its file: a number that was closed and came
+ * back is a new one, and one whose file lives on under another number is still the old.
+ */
+int thrum_poll_arm(struct poll *poll, int fd, uint32_t events, uint64_t key, bool *known)
+{
+    struct epoll_event event = {.events = wanted(events) | EPOLLONESHOT, .data = {.u64 = key}};
+    int err = control(poll, *known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+
+    if (err == -ENOENT || err == -EEXIST) {
+        *known = !*known;
+        err = control(poll, *known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+    }
+    return err;
+}
+
+void thrum_poll_forget(struct poll *poll, int fd)
+{
+    struct epoll_event unused = {.events = 0};
+
+    (void)control(poll, EPOLL_CTL_DEL, fd, &unused);
+}
+
+bool thrum_poll_valid(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* *woken: somebody has said so. */
+static int wait_found(struct poll *poll, int64_t timeout_ns, struct poll_event *found, bool *woken)
+{
+    struct epoll_event events[POLL_MOST];
     int got = wait_events(poll->epoll_fd, events, timeout_ns);
     int ready = 0;
 
     if (got < 0 && got != -EINTR)
-        thrum_panic("epoll failed with error %d: its descriptor was closed by somebody else",
-                    -got);
+        thrum_panic("epoll failed with error %d: its descriptor was closed by somebody else", -got);
     for (int i = 0; i < got; i++) {
         if (events[i].data.u64 == 0)
-            drain(poll->event_fd);
+            *woken = true;
         else
-            ready++;
+            found[ready++] = (struct poll_event){events[i].data.u64, found_in(events[i].events)};
     }
     return ready;
+}
+
+int thrum_poll_wait(struct poll *poll, int64_t timeout_ns, struct poll_event found[POLL_MOST])
+{
+    bool woken = false;
+    int ready = wait_found(poll, timeout_ns, found, &woken);
+
+    if (woken)
+        drain(poll->event_fd);
+    return ready;
+}
+
+int thrum_poll_look(struct poll *poll, struct poll_event found[POLL_MOST])
+{
+    bool woken;
+
+    return wait_found(poll, 0, found, &woken);
 }
 
 /* Fails only if the count is full, and then a wake is pending anyway. */

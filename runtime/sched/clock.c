@@ -18,6 +18,10 @@
  * ends them itself; at once, if that worker computes. That it does even while
  * nobody is awake: the kernel may have stopped the sleeper.
  *
+ * At its looks it looks at descriptors too, if any task waits for them: all
+ * workers may compute, and who sleeps in the poller may have been stopped. While
+ * nobody is awake it does so more and more seldom.
+ *
  * Edges
  *   sched.busy   stirs <-> sleep   one sees the other (rest.c)
  *   sched.rest   rests -> sleep    when the sleeper's first timer is due
@@ -31,11 +35,13 @@
 #define AWAY_TICKS 2 /* a worker that has made no pick for so long computes */
 #define LATE_NS 5000000
 #define NAP_NS 500000 /* at least, between two looks at the timers */
+#define LOOK_MOST_NS 8000000000 /* at most, between two looks at descriptors */
 
 struct watch {
     uint32_t visits;
     unsigned ticks; /* since visits last changed */
     struct rescue rescue;
+    uint64_t hand; /* what it had found when we looked */
 };
 
 struct clock {
@@ -44,6 +50,7 @@ struct clock {
     unsigned next;     /* whom to look at first, so that each has its turn */
     int64_t tick;      /* when to look at the workers */
     int64_t due;       /* when to look at the timers */
+    int64_t look_ns;   /* while nobody is awake: until the next look at descriptors */
 };
 
 static void ask(struct worker *worker, uint32_t what)
@@ -88,6 +95,18 @@ static void rouse(struct scheduler *scheduler, struct clock *clock)
     }
 }
 
+/* Descriptors that nobody looks at, and what stopped workers have found. */
+static void look_at_descriptors(struct scheduler *scheduler, struct clock *clock)
+{
+    unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
+
+    if (LIKELY(!poller_wanted(scheduler)))
+        return;
+    thrum_poller_rescue(scheduler);
+    for (unsigned i = 0; i < n; i++)
+        thrum_poller_rescue_hand(worker_at(scheduler, i), &clock->watches[i].hand);
+}
+
 static int64_t later(int64_t a, int64_t ns)
 {
     return a > INT64_MAX - ns ? INT64_MAX : a + ns;
@@ -129,6 +148,18 @@ static int64_t patience(const struct clock *clock, int64_t now)
     return clock->due - now > NAP_NS ? clock->due - now : NAP_NS;
 }
 
+/* The same, or until the descriptors are; negative: neither. */
+static int64_t patience_idle(struct scheduler *scheduler, struct clock *clock, int64_t now)
+{
+    int64_t ns = clock->due == TIMER_NEVER ? -1 : patience(clock, now);
+
+    if (LIKELY(!poller_wanted(scheduler)))
+        return ns;
+    look_at_descriptors(scheduler, clock);
+    clock->look_ns = clock->look_ns < LOOK_MOST_NS ? 2 * clock->look_ns : LOOK_MOST_NS;
+    return ns < 0 || clock->look_ns < ns ? clock->look_ns : ns;
+}
+
 static void sleep_while_idle(struct scheduler *scheduler, struct clock *clock)
 {
     uint64_t busy;
@@ -140,8 +171,10 @@ static void sleep_while_idle(struct scheduler *scheduler, struct clock *clock)
         now = thrum_clock_now();
         see_to_timers(scheduler, clock, now);
         thrum_futex_wait(busy_futex(scheduler), (uint32_t)busy,
-                         clock->due == TIMER_NEVER ? -1 : patience(clock, now));
+                         patience_idle(scheduler, clock, now));
         clock->tick = later(thrum_clock_now(), TICK_NS);
+        if (load_relaxed(&scheduler->busy) != busy) /* relaxed: a hint */
+            clock->look_ns = TICK_NS;
     }
     store_relaxed(&scheduler->clock_asleep, 0); /* relaxed: a wake too many does no harm */
 }
@@ -153,6 +186,7 @@ static void look_around(struct scheduler *scheduler, struct clock *clock)
     if (now >= clock->tick) {
         hurry(scheduler, clock->watches);
         rouse(scheduler, clock);
+        look_at_descriptors(scheduler, clock);
         clock->tick = later(now, TICK_NS);
     }
     see_to_timers(scheduler, clock, now);
@@ -171,7 +205,7 @@ static void nap(struct scheduler *scheduler, const struct clock *clock)
 static void *clock_main(void *arg)
 {
     struct scheduler *scheduler = arg;
-    struct clock clock = {.in_sight = 0};
+    struct clock clock = {.look_ns = TICK_NS};
 
     while (!load_acquire(&scheduler->clock_stop)) { /* EDGE sched.clock */
         if (busy_in(load_relaxed(&scheduler->busy)) == 0) /* relaxed: looked at again */

@@ -47,6 +47,26 @@ void thrum_worker_stirs(struct scheduler *scheduler);
 /* As rests. False: we were the last, nothing could wake anybody, somebody was woken: look again. */
 bool thrum_worker_may_rest(struct scheduler *scheduler);
 
+/* poller.c */
+/*
+ * Owner, on its loop. Look at the descriptors, unless somebody polls or they were looked at less
+ * than `every` ns ago. True: somebody was made ready.
+ */
+bool thrum_poller_look(struct worker *worker, int64_t now, int64_t every);
+/* Owner. Sleep until the poller is woken, or a descriptor is ready. True: there is one to tell. */
+bool thrum_poller_sleep(struct worker *worker, int64_t timeout_ns);
+/* Owner, counted as awake: tell what it has found. True: there was something. */
+bool thrum_poller_tell(struct worker *worker);
+/* The clock: look, whoever else does or should. */
+void thrum_poller_rescue(struct scheduler *scheduler);
+/* The clock: tell what the worker has found, if it is still at what it was at *hand. */
+void thrum_poller_rescue_hand(struct worker *worker, uint64_t *hand);
+
+static inline bool poller_wanted(const struct scheduler *scheduler)
+{
+    return UNLIKELY(load_relaxed(&scheduler->watches) != 0); /* relaxed: a hint, or brought by busy */
+}
+
 /* clock.c */
 int thrum_clock_start(struct scheduler *scheduler);
 void thrum_clock_stop(struct scheduler *scheduler);

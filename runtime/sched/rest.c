@@ -7,7 +7,7 @@
  * it counts who ever came, so that no value of the word comes again.
  *
  * Whoever brings the count to 0 looks: is a run under way, and can nothing wake
- * its tasks, no hold and no timer? All that this depends on changes only while
+ * its tasks, no hold, no timer and no descriptor? All that this depends on changes only while
  * its changer counts as busy. So if the word is still the same after the look,
  * it was a look at one moment, and nothing can ever happen again by itself. The
  * looker then counts as busy once more, in the same swap, and tells the layer
@@ -44,6 +44,7 @@ static bool is_stuck(const struct scheduler *scheduler)
 {
     return load_relaxed(&scheduler->runs) != 0 &&  /* relaxed: see above */
            load_relaxed(&scheduler->holds) == 0 && /* relaxed: see above */
+           !poller_wanted(scheduler) &&
            scheduler->verbs->stuck && !timers_wanted(scheduler);
 }
 

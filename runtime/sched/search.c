@@ -21,6 +21,7 @@
 #include "runtime/sched/internal.h"
 
 #define SPIN_NS 20000   /* how long to look before sleeping */
+#define SPIN_LOOK_NS 2000 /* between two looks at descriptors meanwhile */
 #define REVOKE_NS 50000 /* how long an owner may leave a request unanswered */
 #define PAUSES 32       /* between two rounds */
 #define SHORT_NS 200    /* a stolen task that was not worth it, with what the steal took */
@@ -175,6 +176,14 @@ void thrum_worker_hasten(void)
     worker->hasty_tick = worker->tick + 1;
 }
 
+/* Likewise, for descriptors that are ready. */
+static struct fiber *from_poller(struct worker *worker, int64_t now)
+{
+    if (LIKELY(!thrum_poller_look(worker, now, SPIN_LOOK_NS)))
+        return NULL;
+    return thrum_ready_steal(&worker->ready);
+}
+
 /* Steals until SPIN_NS have passed with nothing in sight. */
 static struct fiber *spin(struct worker *worker)
 {
@@ -191,6 +200,8 @@ static struct fiber *spin(struct worker *worker)
                               .revoke = now - asked_since > REVOKE_NS};
         struct fiber *fiber = from_timers(worker, now);
 
+        if (!fiber)
+            fiber = from_poller(worker, now);
         if (!fiber)
             fiber = steal_round(worker, &round);
         if (fiber) {
@@ -224,7 +235,7 @@ static bool become_poller(struct worker *worker)
     return cas_acq_rel(&worker->scheduler->poller, &none, worker->index + 1);
 }
 
-/* Waits in the poller until notified or its first timer is due. */
+/* Waits in the poller until notified, a descriptor is ready or its first timer is due. */
 static void park_polling(struct worker *worker)
 {
     struct scheduler *scheduler = worker->scheduler;
@@ -232,8 +243,9 @@ static void park_polling(struct worker *worker)
 
     POINT("park.poller");
     fence_seq(); /* EDGE sched.poller */
-    while (!notified(worker) && (patience = thrum_timers_patience(&worker->timers)) != 0)
-        thrum_poll_wait(&scheduler->poll, patience);
+    while (!notified(worker) && (patience = thrum_timers_patience(&worker->timers)) != 0 &&
+           !thrum_poller_sleep(worker, patience))
+        continue;
     POINT("park.polled");
     /* MUTANT-OK release: who comes next finds nothing of ours */
     store_release(&scheduler->poller, 0);
@@ -302,6 +314,21 @@ static void alarm_all(struct scheduler *scheduler)
         thrum_deque_alarm(&worker_at(scheduler, i)->deque);
 }
 
+/*
+ * If we were called but not claimed, our bit is still set, and we do not count yet. Count
+ * first: a publisher that takes us for a searcher may be the last to rest.
+ */
+static void count_again(struct worker *worker)
+{
+    struct scheduler *scheduler = worker->scheduler;
+
+    if (LIKELY(!thrum_idle_sleeps(&scheduler->idle, worker->index)))
+        return;
+    thrum_worker_stirs(scheduler);
+    if (!thrum_idle_unsleep(&scheduler->idle, worker->index))
+        thrum_worker_rests(scheduler);
+}
+
 /* Returns as a searcher again. */
 static void sleep_until_called(struct worker *worker)
 {
@@ -330,15 +357,8 @@ static void sleep_until_called(struct worker *worker)
     park(worker);
     store_relaxed(&worker->parked, 0); /* relaxed: a hint */
     POINT("park.end");
-    /*
-     * If we were called but not claimed, our bit is still set, and we do not count yet. Count
-     * first: a publisher that takes us for a searcher may be the last to rest.
-     */
-    if (LIKELY(!thrum_idle_sleeps(&scheduler->idle, worker->index)))
-        return;
-    thrum_worker_stirs(scheduler);
-    if (!thrum_idle_unsleep(&scheduler->idle, worker->index))
-        thrum_worker_rests(scheduler);
+    count_again(worker);
+    thrum_poller_tell(worker);
 }
 
 struct fiber *thrum_worker_search(struct worker *worker)

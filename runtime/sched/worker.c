@@ -26,6 +26,7 @@
 #define BUDGET 128
 #define FORESEEN 8 /* fibers whose memory is prefetched together */
 #define LOOK_TURN 60 /* picks between two looks at the clock, while anything is armed */
+#define LOOK_NS 50000 /* between two looks at descriptors, which cost as much as ten picks */
 #define OVERDUE_TURN 16 /* unstarted tasks that go before a join that had its time */
 
 /*
@@ -294,9 +295,14 @@ static struct fiber *from_own(struct worker *worker)
 
 static void look_at_clock(struct worker *worker)
 {
+    int64_t now;
+
     worker->timers.looked = worker->tick;
-    if (timers_any(&worker->timers))
-        thrum_timers_expire(worker, thrum_clock_now());
+    if (!timers_any(&worker->timers) && !poller_wanted(worker->scheduler))
+        return;
+    now = thrum_clock_now();
+    thrum_timers_expire(worker, now);
+    thrum_poller_look(worker, now, LOOK_NS);
 }
 
 /* The clock asked for something; for an inline join it is enough that we are here. */

@@ -40,6 +40,12 @@ struct task_verbs {
      * grow.
      */
     void (*stuck)(struct scheduler *scheduler, uint64_t moment);
+    /*
+     * Any thread that counts as awake; on no fiber. A descriptor that was armed with this key is
+     * ready. It may come late, when it has long been armed with another. May make fibers ready, and
+     * must not wait for anybody.
+     */
+    void (*polled)(struct scheduler *scheduler, uint64_t key, uint32_t events);
 };
 
 #define WORKER_CACHES 5
@@ -84,6 +90,11 @@ struct worker {
     uint32_t overdue; /* atomic: OVERDUE_* */
 
     struct timers timers;
+    uint64_t hand;             /* atomic: which of these have not been told: poller.c */
+    struct found {             /* descriptors that are ready */
+        uint64_t key;          /* atomic, written by the owner */
+        uint64_t events;       /* likewise */
+    } found[POLL_MOST];
 };
 
 struct scheduler {
@@ -106,9 +117,11 @@ struct scheduler {
     uint64_t runs;    /* atomic: root tasks that have not ended */
     uint64_t holds;   /* atomic: threads outside that will wake somebody */
     uint64_t foreign; /* atomic: fibers made ready from outside with no hold out */
+    uint64_t watches; /* atomic: tasks that wait for descriptors */
     uint64_t alert __attribute__((aligned(CACHE_LINE))); /* atomic: fibers must look before inline
                                                             starts when it has moved; from 1 */
     uint32_t poller;                /* atomic: index + 1 of the worker that polls */
+    uint64_t looked_at;             /* atomic: when one that does not has looked at descriptors */
     uint64_t workers[IDLE_WORKERS_MAX]; /* atomic: struct worker *, type-stable */
     uint32_t forks;                 /* constant: thrum_forks when it was made */
     unsigned size;                  /* controller: workers that are to be there */
@@ -153,6 +166,22 @@ void thrum_scheduler_release(struct scheduler *scheduler);
 
 /* Any thread. How many of us do not sleep. A glance. */
 unsigned thrum_scheduler_awake(const struct scheduler *scheduler);
+
+/*
+ * On a worker. A task is going to wait for descriptors, and does not any more: while there are
+ * any, they are looked at, and nothing is stuck.
+ */
+void thrum_poller_expect(struct scheduler *scheduler);
+void thrum_poller_dismiss(struct scheduler *scheduler);
+
+/*
+ * The door to descriptors, as in plat/poll.h. What is found ready goes to the verb `polled`, from
+ * whoever has looked. On a worker, or where that verb runs.
+ */
+int thrum_poller_arm(struct scheduler *scheduler, int fd, uint32_t events, uint64_t key,
+                     bool *known);
+void thrum_poller_forget(struct scheduler *scheduler, int fd);
+bool thrum_poller_valid(struct scheduler *scheduler, int fd);
 
 /* While a hold of the caller is out: a moment after it was taken. */
 uint64_t thrum_scheduler_moment(const struct scheduler *scheduler);

@@ -31,6 +31,14 @@ static inline void lock_enter(uint32_t *lock)
         thrum_lock_enter_slow(lock);
 }
 
+/* Without waiting. */
+static inline bool lock_try(uint32_t *lock)
+{
+    uint32_t seen = LOCK_FREE;
+
+    return cas_acquire(lock, &seen, LOCK_HELD); /* EDGE lock.held */
+}
+
 static inline void lock_leave(uint32_t *lock)
 {
     uint32_t seen = LOCK_HELD;

@@ -126,7 +126,8 @@ const struct task_verbs thrum_task_verbs = {.run = run,
                                             .refuse = refuse,
                                             .pending = thrum_timer_pending,
                                             .expire = thrum_timer_expire,
-                                            .stuck = thrum_stuck};
+                                            .stuck = thrum_stuck,
+                                            .polled = thrum_fd_polled};
 
 /* ---- what a task knows about itself ---------------------------------------------------------- */
 

@@ -73,6 +73,7 @@ static struct thrum_runtime *runtime_new(const thrum_options *options)
 
 static void runtime_free(struct thrum_runtime *runtime)
 {
+    thrum_fds_free(&runtime->fds);
     thrum_slabs_free(&runtime->slabs);
     thrum_reason_free(&runtime->scope);
     pthread_mutex_destroy(&runtime->roots_lock);

@@ -14,6 +14,7 @@
 #include "runtime/base/base.h"
 #include "runtime/sched/worker.h"
 #include "runtime/task/error.h"
+#include "runtime/task/fd.h"
 #include "runtime/task/locals.h"
 #include "runtime/task/record.h"
 #include "runtime/task/scope.h"
@@ -90,6 +91,7 @@ struct root {
 struct thrum_runtime {
     struct scheduler scheduler;
     struct slabs slabs;
+    struct fds fds;
     struct thrum_scope scope; /* around all roots */
     struct place {            /* on which that scope is, as if it were a task's */
         struct fiber fiber;

@@ -4,7 +4,7 @@
 #include "runtime/base/point.h"
 #include "runtime/task/scope.h"
 
-static void unlink(struct waiters *list, struct waiter *self)
+void thrum_waiters_unlink(struct waiters *list, struct waiter *self)
 {
     if (self->prev)
         self->prev->next = self->next;
@@ -43,13 +43,13 @@ static void link_first(struct waiters *list, struct waiter *self)
     list->first = self;
 }
 
-static bool claim(struct waiters *list, struct waiter *first, struct woken *woken)
+bool thrum_waiters_claim_this(struct waiters *list, struct waiter *one, struct woken *woken)
 {
     struct fiber *asleep;
 
-    unlink(list, first);
+    thrum_waiters_unlink(list, one);
     POINT("waiters.claim");
-    if (!thrum_wait_claim(&first->wait, WAIT_WOKEN, &asleep))
+    if (!thrum_wait_claim(&one->wait, WAIT_WOKEN, &asleep))
         return false; /* cancelled; it will find that it is not linked */
     woken->n++;
     if (!asleep)
@@ -65,7 +65,7 @@ static bool claim(struct waiters *list, struct waiter *first, struct woken *woke
 
 bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken)
 {
-    return claim(list, list->first, woken);
+    return thrum_waiters_claim_this(list, list->first, woken);
 }
 
 bool thrum_waiters_claim(struct waiters *list, struct woken *woken)
@@ -156,7 +156,7 @@ static bool wake_some(void *arg, struct woken *woken)
         }
         if (called->tell)
             called->tell(next, called->arg);
-        claim(called->list, next, woken);
+        thrum_waiters_claim_this(called->list, next, woken);
     }
     return false;
 }
@@ -190,7 +190,7 @@ static void leave(uint32_t *lock, struct waiters *list, struct waiter *self,
 
     POINT("waiters.leave");
     if (self->linked)
-        unlink(list, self);
+        thrum_waiters_unlink(list, self);
     while (kind->left && kind->left(list, self, &woken)) {
         lock_leave(lock);
         thrum_woken_ready(&woken);

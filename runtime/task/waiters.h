@@ -85,6 +85,15 @@ struct waiters_kind {
 };
 
 /*
+ * Lock held. Unlink this one and claim it. False: it was cancelled, and finds that it is not
+ * linked. What it is to find, it must have been given before: it may run already.
+ */
+bool thrum_waiters_claim_this(struct waiters *list, struct waiter *one, struct woken *woken);
+
+/* Lock held. Only unlink it. */
+void thrum_waiters_unlink(struct waiters *list, struct waiter *one);
+
+/*
  * Lock held. Unlink the first waiter and claim it. False: it was cancelled. What it is to
  * find, it must have been given before: it may run already.
  */

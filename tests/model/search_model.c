@@ -1,11 +1,12 @@
 /*
- * search_model.c - sleeping and waking (runtime/sched/search.c,
+ * search_model.c - sleeping and waking (runtime/sched/search.c, poller.c,
  * runtime/work/idle.c, runtime/sched/ready.h) in the explorer, over the real
  * deques and the real injection queue.
  *
  * Workers search until they have found something; publishers publish and then
  * are busy for good. There are as many things as searchers, so that a searcher
  * that sleeps for ever is a lost wake-up, which the explorer calls a deadlock.
+ * So it is if a descriptor is ready and nobody polls.
  *
  * The clock moves by a fixed step at each look: far enough that a searcher
  * without work sleeps after one round, not so far that it never asks before it
@@ -49,6 +50,11 @@ void thrum_memory_put(void *memory)
     model_free(memory);
 }
 
+void thrum_panic(const char *format, ...)
+{
+    model_fail(__FILE__, __LINE__, format);
+}
+
 int64_t thrum_clock_now(void)
 {
     return now += CLOCK_STEP;
@@ -72,21 +78,75 @@ void thrum_futex_wake(const uint32_t *word, int n)
     model_futex_wake(word, n);
 }
 
-/* An eventfd. The kernel writes and reads it under one lock, which orders memory. */
-int thrum_poll_wait(struct poll *poll, int64_t timeout_ns)
+/*
+ * An eventfd, and one descriptor that will be ready once. The kernel writes and reads them under
+ * one lock, which orders memory.
+ */
+enum { WAKE = 1, READY = 2, KEY = 7 };
+
+static uint32_t kernel_take(uint32_t what)
 {
+    uint32_t seen = load_relaxed(&eventfd);
+
+    while (seen & what && !cas_acquire(&eventfd, &seen, seen & ~what))
+        continue;
+    return seen & what;
+}
+
+static void kernel_add(uint32_t what)
+{
+    uint32_t seen = load_relaxed(&eventfd);
+
+    while (!cas_release(&eventfd, &seen, seen | what))
+        continue;
+    model_futex_wake(&eventfd, 1);
+}
+
+static int found_in(uint32_t taken, struct poll_event *events)
+{
+    if (!(taken & READY))
+        return 0;
+    events[0] = (struct poll_event){KEY, POLL_READ};
+    return 1;
+}
+
+int thrum_poll_wait(struct poll *poll, int64_t timeout_ns, struct poll_event *events)
+{
+    uint32_t taken;
+
     (void)poll;
     (void)timeout_ns;
-    while (exchange_acquire(&eventfd, 0) == 0)
+    while ((taken = kernel_take(WAKE | READY)) == 0)
         model_futex_wait(&eventfd, 0);
-    return 0;
+    return found_in(taken, events);
+}
+
+int thrum_poll_look(struct poll *poll, struct poll_event *events)
+{
+    (void)poll;
+    return found_in(kernel_take(READY), events);
 }
 
 void thrum_poll_wake(struct poll *poll)
 {
     (void)poll;
-    exchange_release(&eventfd, 1);
-    model_futex_wake(&eventfd, 1);
+    kernel_add(WAKE);
+}
+
+int thrum_poll_arm(struct poll *poll, int fd, uint32_t events, uint64_t key, bool *known)
+{
+    (void)poll, (void)fd, (void)events, (void)key, (void)known;
+    return 0;
+}
+
+void thrum_poll_forget(struct poll *poll, int fd)
+{
+    (void)poll, (void)fd;
+}
+
+bool thrum_poll_valid(int fd)
+{
+    return fd >= 0;
 }
 
 /* A task in a deque is the fiber that will run it. */
@@ -147,6 +207,7 @@ static void begin_worker(unsigned index)
     worker->index = index;
     worker->notified = worker->retiring = 0;
     worker->timers.next_due = (uint64_t)TIMER_NEVER;
+    worker->hand = 0;
     scheduler.workers[index] = word_of(worker);
 }
 
@@ -184,6 +245,8 @@ static void begin(bool asymmetric, unsigned count)
     scheduler.known = count;
     scheduler.busy = count;
     scheduler.poller = 0;
+    scheduler.watches = 0;
+    scheduler.looked_at = 0;
     for (unsigned i = 0; i < count; i++)
         begin_worker(i);
     for (unsigned i = 0; i < FIBERS; i++)
@@ -204,6 +267,8 @@ static void check(void)
 
 /* ---- threads ------------------------------------------------------------ */
 
+static struct worker *searching[MODEL_THREADS]; /* the worker that a thread is */
+
 static void prepare(unsigned number)
 {
     model_write(&fibers[number].task, &fibers[number]);
@@ -220,7 +285,10 @@ static void take(struct fiber *fiber)
 
 static void search(unsigned index)
 {
-    struct fiber *fiber = thrum_worker_search(&workers[index]);
+    struct fiber *fiber;
+
+    searching[model_self()] = &workers[index];
+    fiber = thrum_worker_search(&workers[index]);
 
     MODEL_CHECK(fiber != NULL);
     take(fiber);
@@ -284,6 +352,31 @@ static void make_ready(unsigned number)
     thrum_notify(&scheduler);
 }
 static void readier(void) { make_ready(1); }
+
+/*
+ * A descriptor becomes ready, for which fiber 3 waits. Who finds that makes it ready as
+ * thrum_ready does it.
+ */
+static void device(void) { kernel_add(READY); }
+static void polled(struct scheduler *of, uint64_t key, uint32_t events)
+{
+    MODEL_CHECK(key == KEY && events == POLL_READ);
+    prepare(3);
+    MODEL_CHECK(ready_push(&searching[model_self()]->ready, &fibers[3]));
+    fence_light();
+    thrum_notify(of);
+}
+static void watch(void)
+{
+    static const struct task_verbs verbs = {.polled = polled};
+
+    scheduler.verbs = &verbs;
+    scheduler.watches = 1;
+}
+static void begin_device(void) { begin_2(); watch(); }
+static void begin_device_fences(void) { begin_2_fences(); watch(); }
+static void begin_device_3(void) { begin_3(); watch(); }
+static void begin_device_3_fences(void) { begin_3_fences(); watch(); }
 
 /* Worker 0 has set two fibers aside, runs one of them, and does not come by. */
 static void ready_two(void)
@@ -370,6 +463,9 @@ static const struct model models[] = {
     {"asked before", begin_asked, {spawner_joins, searcher_of_last}, check, 1, 0, false},
     {"asked before, fences", begin_asked_fences, {spawner_joins, searcher_of_last}, check, 1, 0,
      false},
+    T("device", begin_device, device, searcher_1),
+    LESS("device called", begin_device, device, caller, searcher_1),
+    LESS("device and inject", begin_device_3, device, foreign, searcher_1, searcher_2),
     LESS("called", begin_2, caller, foreign, searcher_1),
     LESS("inject two", begin_3, foreign_twice, searcher_1, searcher_2),
     LESS("spawn two", begin_3, spawner_twice, searcher_1, searcher_2),

@@ -1,0 +1,65 @@
+/*
+ * fd.h - waiting until a file descriptor is ready.
+ *
+ * A task calls read, write, accept or whatever on a descriptor that does not
+ * block (O_NONBLOCK), and waits if the call says -EAGAIN:
+ *
+ *     while ((got = read(fd, bytes, size)) < 0 && errno == EAGAIN) {
+ *         int ready = thrum_fd_wait(fd, THRUM_FD_READ);
+ *
+ *         if (ready < 0)
+ *             return ready;
+ *     }
+ *
+ * Any number of tasks may wait for one descriptor; all whose event has come are
+ * woken. So one of them may find nothing left, and must be ready to wait again.
+ *
+ * Descriptors are the program's: it opens and closes them. Waits are the
+ * runtime's: one that was closed under a waiting task, without
+ * thrum_fd_closing, may never wake it.
+ *
+ *   class   lock-free but for the wait list of a descriptor, which has a lock
+ *           bit of its own: a thread stopped there delays only who waits for
+ *           this one
+ */
+#ifndef THRUM_FD_H
+#define THRUM_FD_H
+
+#include <thrum/types.h>
+
+THRUM_BEGIN_DECLS
+
+/* What to wait for. One that has failed or was hung up is ready for both: the call will say so. */
+enum {
+    THRUM_FD_READ = 1, /* a read, accept or recv would not block */
+    THRUM_FD_WRITE = 2 /* a write, send or connect would not, or has ended */
+};
+
+/*
+ * Wait until the descriptor is ready for one of `events`, THRUM_FD_* or both. A call
+ * that is cancelled has changed nothing: what was to be read still is. With a
+ * timeout around it (time.h) it ends with that.
+ *
+ * It costs a system call, even if the descriptor is ready already: try first.
+ *
+ *   context   task
+ *   suspends  yes
+ *   returns   those of `events` that have come, not 0; THRUM_ECANCELED; -EINVAL: events;
+ *             -EBADF: it is closed, or is being closed; -EPERM: one never waits for it, as for
+ *             files on a disk; -ENOMEM, -ENOSPC: the kernel's limits
+ */
+THRUM_API THRUM_NODISCARD int thrum_fd_wait(int fd, unsigned events);
+
+/*
+ * The descriptor is about to be closed, and maybe its number used for another: who waits for
+ * it in the runtime of the calling task wakes with -EBADF. No task may begin to wait for it
+ * between this call and close(2). Not needed if nobody waits.
+ *
+ *   context   task
+ *   suspends  no
+ */
+THRUM_API void thrum_fd_closing(int fd);
+
+THRUM_END_DECLS
+
+#endif

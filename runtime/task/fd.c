@@ -1,0 +1,332 @@
+/*
+ * fd.c - tasks that wait for descriptors.
+ *
+ * Each number has a watch: a list of who waits for it. One arming stands for all
+ * of them. Whoever comes arms anew, and so does who has woken some of them while
+ * others are left. An arming's key has the number and a generation, which
+ * counts the armings of this number: what was found for an earlier one is
+ * dropped. Nothing is lost by that, for the kernel looks at the descriptor at
+ * each arming, and a number that was closed and opened again cannot be woken by
+ * what happened to the old one.
+ *
+ * Who brings an event, be it a worker or the clock, has others' in its hands and
+ * waits for no lock: it posts the event at the watch, and sees to it if the lock
+ * is free. If it is not, who holds it sees to it before or after he leaves.
+ *
+ * Edges
+ *   fd.chunk    make -> find      the watches, zero-filled
+ *   fd.posted   post <-> leave    who posts finds the lock free, or who leaves sees the post
+ */
+#include <thrum/fd.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "runtime/base/point.h"
+#include "runtime/plat/memory.h"
+#include "runtime/task/task.h"
+
+_Static_assert((int)THRUM_FD_READ == (int)POLL_READ && (int)THRUM_FD_WRITE == (int)POLL_WRITE,
+               "events have the same names everywhere");
+
+#define FIRST_CHUNK 64u /* watches */
+
+struct watch {
+    struct waiters list; /* a waiter's stamp: what it waits for, and then its result */
+    uint64_t posted;     /* atomic: generation of the last arming, and what it has found */
+    bool known;          /* lock: the poller knows the number, as far as we know */
+};
+
+#define NOBODY ((struct woken){NULL, NULL, 0})
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static unsigned chunk_of(int fd, unsigned *index)
+{
+    unsigned place = (unsigned)fd + FIRST_CHUNK;
+    unsigned chunk = 25 - (unsigned)__builtin_clz(place);
+
+    *index = place - (FIRST_CHUNK << chunk);
+    return chunk;
+}
+
+static struct fds *fds_of(struct scheduler *scheduler)
+{
+    return &runtime_of(scheduler)->fds;
+}
+
+/* NULL: nobody has waited for this number, or one near it. */
+static struct watch *find(struct scheduler *scheduler, int fd)
+{
+    unsigned index;
+    unsigned chunk = chunk_of(fd, &index);
+    struct watch *watches = pointer_of(load_acquire(&fds_of(scheduler)->chunks[chunk]));
+    /* EDGE fd.chunk */
+
+    return watches ? &watches[index] : NULL;
+}
+
+/* 0 or -ENOMEM. */
+static int make(struct scheduler *scheduler, int fd)
+{
+    unsigned index;
+    unsigned chunk = chunk_of(fd, &index);
+    struct watch *watches = thrum_memory_get(((size_t)FIRST_CHUNK << chunk) * sizeof *watches, 64);
+    uint64_t none = 0;
+
+    if (!watches)
+        return -ENOMEM;
+    if (!cas_acq_rel(&fds_of(scheduler)->chunks[chunk], &none,
+                     word_of(watches))) /* EDGE fd.chunk */
+        thrum_memory_put(watches);
+    return 0;
+}
+
+/* Memory is spent only on a number that is a descriptor's. 0, -EBADF, -ENOMEM. */
+static int find_or_make(struct scheduler *scheduler, int fd, struct watch **out)
+{
+    int err;
+
+    if (fd < 0)
+        return -EBADF;
+    *out = find(scheduler, fd);
+    if (LIKELY(*out != NULL))
+        return 0;
+    if (!thrum_poller_valid(scheduler, fd))
+        return -EBADF;
+    err = make(scheduler, fd);
+    *out = find(scheduler, fd);
+    return err;
+}
+
+void thrum_fds_free(struct fds *fds)
+{
+    for (unsigned i = 0; i < FD_CHUNKS; i++)
+        thrum_memory_put(pointer_of(load_acquire(&fds->chunks[i]))); /* EDGE fd.chunk */
+}
+
+/* ---- events, under the lock ------------------------------------------------------------------ */
+
+/* A new generation: what is on its way for earlier ones is void. */
+static uint64_t next_key(struct watch *watch, int fd)
+{
+    uint32_t generation = watch->list.state + 1;
+
+    if (generation == 0)
+        generation = 1;
+    watch->list.state = generation;
+    store_release(&watch->posted, (uint64_t)generation << 32); /* EDGE fd.posted */
+    return (uint64_t)generation << 32 | (uint32_t)fd;
+}
+
+static void give(struct watch *watch, struct waiter *one, int result, struct woken *woken)
+{
+    one->stamp = (uint32_t)result;
+    thrum_waiters_claim_this(&watch->list, one, woken);
+}
+
+/* All but one, or NULL, wait for what has been closed. */
+static void fail(struct watch *watch, const struct waiter *but, struct woken *woken)
+{
+    struct waiter *next;
+
+    for (struct waiter *one = watch->list.first; one; one = next) {
+        next = one->next;
+        if (one != but)
+            give(watch, one, -EBADF, woken);
+    }
+}
+
+/* For all who wait; if that cannot be, they are told, but `comer`, whose the status is. */
+static int arm(struct scheduler *scheduler, struct watch *watch, int fd, const struct waiter *comer,
+               struct woken *woken)
+{
+    bool known = watch->known;
+    uint32_t events = 0;
+    int err;
+
+    for (const struct waiter *one = watch->list.first; one; one = one->next)
+        events |= one->stamp;
+    POINT("fd.arm");
+    err = thrum_poller_arm(scheduler, fd, events, next_key(watch, fd), &known);
+    if (err || (watch->known && !known))
+        fail(watch, comer, woken);
+    watch->known = err == 0;
+    return err;
+}
+
+/* Not without end under one hold of the lock: the arming for the rest finds it ready again. */
+static void see_to_posted(struct scheduler *scheduler, struct watch *watch, int fd,
+                          struct woken *woken)
+{
+    uint32_t events = (uint32_t)load_acquire(&watch->posted); /* EDGE fd.posted */
+    struct waiter *next;
+
+    if (!events)
+        return;
+    store_relaxed(&watch->posted, (uint64_t)watch->list.state << 32); /* relaxed: an arming finds
+                                                                         one event at most */
+    for (struct waiter *one = watch->list.first; one && woken->n < WAKE_BATCH; one = next) {
+        next = one->next;
+        if (one->stamp & events)
+            give(watch, one, (int)(one->stamp & events), woken);
+    }
+    if (watch->list.first)
+        (void)arm(scheduler, watch, fd, NULL, woken);
+}
+
+/* ---- the lock -------------------------------------------------------------------------------- */
+
+/* Leave the lock, and wake whom we have claimed. */
+static void leave(struct scheduler *scheduler, struct watch *watch, int fd, struct woken woken)
+{
+    for (;; woken = NOBODY) {
+        see_to_posted(scheduler, watch, fd, &woken);
+        waiters_unlock(&watch->list);
+        POINT("fd.left");
+        thrum_woken_ready(&woken);
+        fence_seq();                                   /* EDGE fd.posted */
+        if (!(uint32_t)load_acquire(&watch->posted) || /* EDGE fd.posted */
+            !lock_try(&watch->list.lock))
+            return;
+    }
+}
+
+/* False: it is late. */
+static bool post(struct watch *watch, uint64_t generation, uint32_t events)
+{
+    uint64_t seen = load_relaxed(&watch->posted); /* relaxed: a guess */
+
+    do {
+        if (seen >> 32 != generation)
+            return false;
+    } while (!cas_acq_rel(&watch->posted, &seen, seen | events)); /* EDGE fd.posted */
+    return true;
+}
+
+void thrum_fd_polled(struct scheduler *scheduler, uint64_t key, uint32_t events)
+{
+    int fd = (int)(uint32_t)key;
+    struct watch *watch = find(scheduler, fd);
+
+    if (!post(watch, key >> 32, events))
+        return;
+    POINT("fd.posted");
+    fence_seq(); /* EDGE fd.posted */
+    if (lock_try(&watch->list.lock))
+        leave(scheduler, watch, fd, NOBODY);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* For reports: number and events as one word. */
+static const void *object_of(int fd, uint32_t events)
+{
+    return pointer_of((uint64_t)(uint32_t)fd << 2 | events);
+}
+
+static void tell(const void *object, bool still, char *text, size_t size)
+{
+    static const char *const what[] = {"", "read", "write", "read or write"};
+    uint64_t word = word_of(object);
+
+    (void)still;
+    snprintf(text, size, "descriptor %d, to %s", (int)(word >> 2), what[word & POLL_BOTH]);
+}
+
+static const struct wait_kind kind = {"descriptor", tell};
+
+/* Ended by what was no event; *status says whether by a cancel. True: sleep on, in its place. */
+static bool sleep_again(struct scheduler *scheduler, struct watch *watch, int fd,
+                        struct waiter *self, int *status)
+{
+    struct wait wait;
+    bool again;
+
+    if (!*status)
+        *status = thrum_wait_begin(&wait);
+    waiters_lock(&watch->list);
+    again = self->linked && !*status;
+    if (again)
+        self->wait = wait;
+    else if (self->linked)
+        thrum_waiters_unlink(&watch->list, self);
+    else if (!*status)
+        *status = (int)self->stamp; /* its event came when it looked asleep no more */
+    leave(scheduler, watch, fd, NOBODY);
+    return again;
+}
+
+static int wait_for(struct scheduler *scheduler, struct watch *watch, int fd, struct waiter *self)
+{
+    const void *object = object_of(fd, self->stamp);
+    int status;
+
+    do {
+        thrum_strand_waits(self->wait.strand, &kind, object);
+        if (thrum_wait_sleep(&self->wait) == WAIT_WOKEN)
+            return (int)self->stamp;
+        status = thrum_cancel_deliver();
+    } while (sleep_again(scheduler, watch, fd, self, &status));
+    return status;
+}
+
+/* Counted as one who waits. */
+static int link_and_wait(struct scheduler *scheduler, struct watch *watch, int fd,
+                         struct waiter *self)
+{
+    struct woken woken = NOBODY;
+    int err;
+
+    waiters_lock(&watch->list);
+    thrum_waiters_link(&watch->list, self);
+    err = arm(scheduler, watch, fd, self, &woken);
+    if (err)
+        thrum_waiters_unlink(&watch->list, self);
+    leave(scheduler, watch, fd, woken);
+    return err ? err : wait_for(scheduler, watch, fd, self);
+}
+
+int thrum_fd_wait(int fd, unsigned events)
+{
+    struct waiter self = {.stamp = events};
+    struct scheduler *scheduler;
+    struct watch *watch;
+    int status;
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_fd_wait was called outside a task; use poll(2) there");
+    if (events == 0 || events & ~(unsigned)POLL_BOTH)
+        return -EINVAL;
+    scheduler = worker_here()->scheduler;
+    status = find_or_make(scheduler, fd, &watch);
+    if (!status)
+        status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    thrum_poller_expect(scheduler);
+    status = link_and_wait(scheduler, watch, fd, &self);
+    thrum_poller_dismiss(scheduler);
+    return status;
+}
+
+void thrum_fd_closing(int fd)
+{
+    struct woken woken = NOBODY;
+    struct scheduler *scheduler;
+    struct watch *watch;
+
+    if (!thrum_worker_self())
+        thrum_panic("thrum_fd_closing was called outside a task; use shutdown(2) there");
+    scheduler = worker_here()->scheduler;
+    watch = fd < 0 ? NULL : find(scheduler, fd);
+    if (!watch)
+        return;
+    waiters_lock(&watch->list);
+    (void)next_key(watch, fd);
+    fail(watch, NULL, &woken);
+    if (watch->known)
+        thrum_poller_forget(scheduler, fd);
+    watch->known = false;
+    leave(scheduler, watch, fd, woken);
+}
