@@ -30,6 +30,7 @@
 #include <thrum/scope.h>
 #include <thrum/semaphore.h>
 #include <thrum/task.h>
+#include <thrum/ticket.h>
 #include <thrum/time.h>
 #include <thrum/types.h>
 #include <thrum/workers.h>

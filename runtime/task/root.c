@@ -6,7 +6,8 @@
  * way can be cancelled, and what is started later is not.
  *
  * Edges
- *   run.done   thrum_root_end -> thrum_runtime_run   the root's status, and all that its tasks did
+ *   run.done   thrum_root_end -> thrum_runtime_run     the root's status, and all that its tasks did
+ *   run.left   thrum_runs_leave -> thrum_runtime_close   who kept the runtime is done with it
  */
 #include "runtime/plat/futex.h"
 #include "runtime/task/cancel.h"
@@ -21,22 +22,26 @@ static void enter(struct root *root)
 
     pthread_mutex_lock(&runtime->roots_lock);
     root->since = thrum_scheduler_moment(&runtime->scheduler);
+    root->prev = NULL;
     root->next = runtime->roots;
+    if (root->next)
+        root->next->prev = root;
     runtime->roots = root;
     pthread_mutex_unlock(&runtime->roots_lock);
 }
 
-static void leave(struct root *root)
+void thrum_root_leave(struct root *root)
 {
     struct thrum_runtime *runtime = root->runtime;
-    struct root **at = &runtime->roots;
 
     pthread_mutex_lock(&runtime->roots_lock);
-    while (*at != root)
-        at = &(*at)->next;
-    *at = root->next;
+    if (root->prev)
+        root->prev->next = root->next;
+    else
+        runtime->roots = root->next;
+    if (root->next)
+        root->next->prev = root->prev;
     pthread_mutex_unlock(&runtime->roots_lock);
-    thrum_reason_free(&root->scope);
 }
 
 /* From the entry to the start nobody may find that it does nothing. */
@@ -49,37 +54,59 @@ static int start(struct root *root)
     enter(root);
     err = thrum_scheduler_start(scheduler, &root->child);
     if (err)
-        leave(root);
+        thrum_root_leave(root);
     thrum_scheduler_release(scheduler);
     return err;
 }
 
-static int begin(struct root *root)
+static uint32_t runs_of(const struct thrum_runtime *runtime)
+{
+    return load_relaxed(&runtime->runs) & ~RUNS_CLOSED; /* relaxed: the first comes, and the last */
+}                                                       /* goes, under the lock, if it matters */
+
+int thrum_root_begin(struct root *root)
 {
     struct thrum_runtime *runtime = root->runtime;
-    int err;
+    int err = 0;
 
     pthread_mutex_lock(&runtime->control);
-    err = runtime->closing ? THRUM_ESHUTDOWN : 0;
-    if (!err && runtime->runs == 0)
+    if (load_relaxed(&runtime->runs) & RUNS_CLOSED) /* relaxed: the lock */
+        err = THRUM_ESHUTDOWN;
+    if (!err && runs_of(runtime) == 0)
         thrum_sigint_watch(runtime);
+    thrum_runs_enter(runtime); /* before it starts: it may end at once */
     if (!err)
         err = start(root);
-    runtime->runs += err == 0;
-    if (runtime->runs == 0)
-        thrum_sigint_rest(runtime);
     pthread_mutex_unlock(&runtime->control);
+    if (err)
+        thrum_runs_leave(runtime);
     return err;
 }
 
-/* The last that this thread does with the runtime, which may be closed then. */
-static void end(struct thrum_runtime *runtime)
+void thrum_runs_enter(struct thrum_runtime *runtime)
 {
+    add_relaxed(&runtime->runs, 1); /* relaxed: a counter */
+}
+
+static void leave_runs(struct thrum_runtime *runtime)
+{
+    uint32_t *runs = &runtime->runs;
+
+    if (add_acq_rel(runs, (uint32_t)-1) == RUNS_CLOSED + 1) /* EDGE run.left; it may be gone: */
+        thrum_futex_wake(runs, 1);                          /* the address is all we need */
+}
+
+/* Without SIGINT no lock is taken: it may be a worker that leaves. */
+void thrum_runs_leave(struct thrum_runtime *runtime)
+{
+    if (!(runtime->options.flags & THRUM_HANDLE_SIGINT)) {
+        leave_runs(runtime);
+        return;
+    }
     pthread_mutex_lock(&runtime->control);
-    if (--runtime->runs == 0)
+    if (runs_of(runtime) == 1)
         thrum_sigint_rest(runtime);
-    add_relaxed(&runtime->left, 1); /* relaxed: the lock */
-    thrum_futex_wake(&runtime->left, 1);
+    leave_runs(runtime);
     pthread_mutex_unlock(&runtime->control);
 }
 
@@ -94,6 +121,10 @@ void thrum_root_end(struct root *root, struct ending ending)
     else if (ending.status < 0 && !ending.cancelled)
         root->error = thrum_error_leaf(ending.status, "", NULL, 0, ending.detail);
     thrum_scheduler_ended(&root->runtime->scheduler);
+    if (root->ended) {
+        root->ended(root, ending.cancelled && !deadlocked);
+        return;
+    }
     store_release(&root->done, 1); /* EDGE run.done; *root may be gone: the address is all we need */
     thrum_futex_wake(&root->done, 1);
 }
@@ -109,13 +140,19 @@ static void hand_out(struct root *root, thrum_error **errors)
         thrum_error_free(root->error);
 }
 
+void thrum_root_init(struct root *root, struct thrum_runtime *runtime, thrum_fn fn, void *arg)
+{
+    *root = (struct root){.child = {fn, arg, word_of(&root->scope) | KIND_ROOT},
+                          .scope = {.owner = word_of(runtime),
+                                    .outer = word_of(&runtime->scope),
+                                    .fiber = &runtime->place.fiber,
+                                    .flags = SCOPE_ROOT},
+                          .runtime = runtime};
+}
+
 int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_error **errors)
 {
-    struct root root = {.runtime = runtime,
-                        .scope = {.owner = word_of(runtime),
-                                  .outer = word_of(&runtime->scope),
-                                  .fiber = &runtime->place.fiber,
-                                  .flags = SCOPE_ROOT}};
+    struct root root;
     int err;
 
     if (errors)
@@ -124,15 +161,16 @@ int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_erro
         return THRUM_ENESTED;
     if (!thrum_scheduler_is_here(&runtime->scheduler))
         return THRUM_ESTATE;
-    root.child = (struct thrum_child){fn, arg, word_of(&root.scope) | KIND_ROOT};
-    err = begin(&root);
+    thrum_root_init(&root, runtime, fn, arg);
+    err = thrum_root_begin(&root);
     if (err)
         return err;
     while (load_acquire(&root.done) == 0) /* EDGE run.done */
         thrum_futex_wait(&root.done, 0, -1);
-    leave(&root);
+    thrum_root_leave(&root);
+    thrum_reason_free(&root.scope);
     hand_out(&root, errors);
-    end(runtime);
+    thrum_runs_leave(runtime);
     return root.status;
 }
 
@@ -142,11 +180,16 @@ static bool concerns(const struct root *root, uint64_t moment)
     return root->since <= moment && !load_acquire(&root->done); /* EDGE run.done */
 }
 
-void thrum_roots_cancel(struct thrum_runtime *runtime, uint64_t moment, int code, const char *text)
+void thrum_roots_spread(struct thrum_runtime *runtime)
 {
     struct cancel_target target = {.strand = &runtime->place.strand,
                                    .depth = thrum_scope_depth(&runtime->scope) + 1};
 
+    thrum_cancel_spread(&target);
+}
+
+void thrum_roots_cancel(struct thrum_runtime *runtime, uint64_t moment, int code, const char *text)
+{
     pthread_mutex_lock(&runtime->roots_lock);
     for (struct root *root = runtime->roots; root; root = root->next) {
         if (!concerns(root, moment))
@@ -156,7 +199,7 @@ void thrum_roots_cancel(struct thrum_runtime *runtime, uint64_t moment, int code
         thrum_cancel_mark(&root->scope, code, text, NULL, 0);
     }
     pthread_mutex_unlock(&runtime->roots_lock);
-    thrum_cancel_spread(&target);
+    thrum_roots_spread(runtime);
 }
 
 bool thrum_roots_stuck(struct thrum_runtime *runtime, uint64_t moment)

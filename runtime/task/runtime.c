@@ -122,23 +122,17 @@ free_runtime:
 /* No run begins any more; those under way are cancelled, and have returned to who asked for them. */
 static void end_runs(struct thrum_runtime *runtime)
 {
-    bool cancelled = false;
+    uint32_t runs;
 
-    for (;;) {
-        uint32_t left = load_relaxed(&runtime->left); /* relaxed: the futex looks again */
-        unsigned runs;
-
-        pthread_mutex_lock(&runtime->control);
-        runtime->closing = true;
-        runs = runtime->runs;
-        pthread_mutex_unlock(&runtime->control);
-        if (runs == 0)
-            return;
-        if (!cancelled)
-            thrum_runtime_cancel_at(runtime, THRUM_ESHUTDOWN, "the runtime closes", NULL, 0);
-        cancelled = true;
-        thrum_futex_wait(&runtime->left, left, -1);
-    }
+    pthread_mutex_lock(&runtime->control);
+    runs = add_acq_rel(&runtime->runs, RUNS_CLOSED) + RUNS_CLOSED; /* EDGE run.left */
+    pthread_mutex_unlock(&runtime->control);
+    if (runs != RUNS_CLOSED)
+        thrum_runtime_cancel_at(runtime, THRUM_ESHUTDOWN, "the runtime closes", NULL, 0);
+    while ((runs = load_acquire(&runtime->runs)) != RUNS_CLOSED) /* EDGE run.left */
+        thrum_futex_wait(&runtime->runs, runs, -1);
+    pthread_mutex_lock(&runtime->control); /* who left last may still hold it */
+    pthread_mutex_unlock(&runtime->control);
 }
 
 /* The executor of its own, if it has one. */

@@ -81,6 +81,9 @@ struct root {
     struct thrum_scope scope; /* around all that it does; outside of it only the runtime's */
     struct thrum_runtime *runtime;
     struct root *next; /* the runtime's `roots` */
+    struct root *prev; /* likewise */
+    /* When it has ended, on a worker; `done` is not set then. NULL: somebody waits for `done`. */
+    void (*ended)(struct root *root, bool cancelled);
     uint64_t since;    /* the scheduler's moment when it was entered there */
     uint32_t deadlocked; /* atomic: it was cancelled for that */
     struct thrum_error *error; /* valid once done: why it failed, or NULL */
@@ -99,9 +102,8 @@ struct thrum_runtime {
     } place;
     uint32_t workers;        /* atomic: a task may ask while a change waits for its worker */
     pthread_mutex_t control; /* one change of the workers at a time; the fields below */
-    unsigned runs;           /* under way */
-    bool closing;            /* no more of them */
-    uint32_t left;           /* atomic, futex: runs that have ended */
+    uint32_t runs;           /* atomic, futex: runs under way, and who else keeps the runtime from
+                                being freed; RUNS_CLOSED */
     pthread_mutex_t roots_lock; /* for a few steps at a time; `roots` */
     struct root *roots;         /* under way */
     thrum_options options;   /* constant: as given */
@@ -306,8 +308,23 @@ void thrum_branch_end(struct thrum_branch *branch, int status);
 bool thrum_timer_pending(struct timer *timer, uint64_t key);
 void thrum_timer_expire(struct timer *timer, uint64_t key);
 
-/* root.c: a root task has ended. It may be gone after. */
+/* root.c: one that is to run fn(arg); start it: 0, THRUM_ESHUTDOWN, -ENOMEM. */
+void thrum_root_init(struct root *root, struct thrum_runtime *runtime, thrum_fn fn, void *arg);
+int thrum_root_begin(struct root *root);
+
+/* A root task has ended. It may be gone after. */
 void thrum_root_end(struct root *root, struct ending ending);
+
+/* It is no longer among the roots under way. */
+void thrum_root_leave(struct root *root);
+
+/* One more, one less who keeps the runtime. The last that who leaves does with it. */
+#define RUNS_CLOSED ((uint32_t)1 << 31) /* no run begins any more */
+void thrum_runs_enter(struct thrum_runtime *runtime);
+void thrum_runs_leave(struct thrum_runtime *runtime);
+
+/* Some roots were marked: wake all that sleep below them. */
+void thrum_roots_spread(struct thrum_runtime *runtime);
 
 /*
  * Any thread. Cancel the roots under way that have begun until `moment`; for THRUM_EDEADLOCK only
