@@ -99,7 +99,7 @@ deadline.end_stores    | cancel | runtime/task/timeout.c | s/if \(!cas_acq_rel\(
 deadline.expire_stores | cancel | runtime/task/timeout.c | s/if \(!cas_seq\(&deadline->word, &seen, target.value\)\)/store_release(\&deadline->word, target.value); if (0)/
 deadline.key_kept      | cancel | runtime/task/timeout.c | /^static bool disarm/,/^}/s/key \+ KEY_ONE/key/
 waiters.not_linked     | cancel | runtime/task/waiters.c | s/^            link_first\(list, self\);/            ;/
-waiters.not_asked      | cancel | runtime/task/waiters.c | s/kind && kind->again && kind->again\(list, self\)/0/
+waiters.not_asked      | cancel | runtime/task/waiters.c | s/kind->again && kind->again\(list, self\)/0/
 END
 }
 
