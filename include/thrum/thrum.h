@@ -28,6 +28,7 @@
 #include <thrum/run.h>
 #include <thrum/rwlock.h>
 #include <thrum/scope.h>
+#include <thrum/select.h>
 #include <thrum/semaphore.h>
 #include <thrum/task.h>
 #include <thrum/ticket.h>

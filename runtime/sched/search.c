@@ -33,16 +33,6 @@ enum { NOTIFY_NONE = 0, NOTIFY_RUN = 1 };
 
 /* ---- stealing ------------------------------------------------------------------------------ */
 
-static uint64_t random_next(struct worker *worker)
-{
-    uint64_t x = worker->random; /* xorshift64 (Marsaglia 2003) */
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return worker->random = x;
-}
-
 struct round {
     bool patient; /* leave unstarted tasks to their owners for the moment */
     bool revoke;  /* take without asking */
@@ -88,7 +78,7 @@ static struct fiber *steal_round(struct worker *worker, struct round *round)
     struct scheduler *scheduler = worker->scheduler;
     /* MUTANT-OK acquire: in the models no worker comes later; TSan sees those that do */
     unsigned n = load_acquire(&scheduler->known); /* EDGE sched.worker */
-    unsigned first = (unsigned)(random_next(worker) % n);
+    unsigned first = (unsigned)(worker_random(worker) % n);
     struct inject_node *spare;
     struct fiber *fiber = thrum_inject_take(&scheduler->inject, &spare);
 

@@ -238,6 +238,17 @@ void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg);
 /* As thrum_suspend; the worker starts `task` next, on a fiber of its own. */
 void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left), void *arg);
 
+/* Owner. A random number. */
+static inline uint64_t worker_random(struct worker *worker)
+{
+    uint64_t x = worker->random; /* xorshift64 (Marsaglia 2003) */
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return worker->random = x;
+}
+
 /* The calling fiber goes behind all that is ready and all unstarted tasks here. */
 void thrum_give_way(void);
 

@@ -11,6 +11,7 @@
 #include <thrum/event.h>
 
 #include "runtime/base/point.h"
+#include "runtime/sync/select.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/waiters.h"
 
@@ -82,3 +83,12 @@ void thrum_event_clear(thrum_event *event)
     store_relaxed(&list->state, EVENT_CLEAR); /* relaxed: who sees it learns nothing */
     waiters_unlock(list);
 }
+
+/* ---- in a select ----------------------------------------------------------------------------- */
+
+static bool glance(const thrum_case *one)
+{
+    return thrum_event_is_set(one->object);
+}
+
+const struct select_kind thrum_select_event = {.waiters = &kind, .glance = glance};

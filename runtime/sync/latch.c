@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "runtime/sync/select.h"
 #include "runtime/task/waiters.h"
 
 _Static_assert(sizeof(thrum_latch) == sizeof(struct waiters), "a latch is a list of waiters");
@@ -75,3 +76,12 @@ int thrum_latch_wait(thrum_latch *latch)
     }
     return thrum_waiter_wait(list_of(latch), &self, &kind);
 }
+
+/* ---- in a select ----------------------------------------------------------------------------- */
+
+static bool glance(const thrum_case *one)
+{
+    return thrum_latch_count(one->object) == 0;
+}
+
+const struct select_kind thrum_select_latch = {.waiters = &kind, .glance = glance};

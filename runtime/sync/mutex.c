@@ -14,6 +14,7 @@
 
 #include "runtime/base/point.h"
 #include "runtime/sync/mutex.h"
+#include "runtime/sync/select.h"
 
 enum mutex_state { MUTEX_FREE = 0, MUTEX_HELD = 1, MUTEX_WAITED = 2 };
 
@@ -92,6 +93,19 @@ static bool again(struct waiters *list, struct waiter *self)
     return !must_wait((thrum_mutex *)(void *)list);
 }
 
+/* Until `again` others may still take it. */
+static bool ready(struct waiters *list, struct waiter *self)
+{
+    uint32_t seen = load_relaxed(&list->state); /* relaxed: a guess */
+
+    (void)self;
+    while (seen == MUTEX_HELD)
+        /* relaxed: nothing is taken; who finds it takes the lock */
+        if (cas_relaxed(&list->state, &seen, MUTEX_WAITED))
+            return false;
+    return seen == MUTEX_FREE;
+}
+
 /* Its owner: as tasks are called in the same report. */
 static void tell(const void *object, bool still, char *text, size_t size)
 {
@@ -104,7 +118,8 @@ static void tell(const void *object, bool still, char *text, size_t size)
         snprintf(text, size, "mutex %p", object);
 }
 
-static const struct waiters_kind kind = {.again = again, .left = left, .wait = {"mutex", tell}};
+static const struct waiters_kind kind = {
+    .again = again, .ready = ready, .left = left, .wait = {"mutex", tell}};
 
 int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self)
 {
@@ -162,3 +177,25 @@ void thrum_mutex_unlock(thrum_mutex *mutex)
     POINT("mutex.ready");
     thrum_woken_ready(&woken);
 }
+
+/* ---- in a select ----------------------------------------------------------------------------- */
+
+static int check(const thrum_case *one)
+{
+    return thrum_mutex_owned(one->object) ? -EDEADLK : 0;
+}
+
+static bool glance(const thrum_case *one)
+{
+    return !thrum_mutex_locked(one->object);
+}
+
+static int result(thrum_case *one, const struct waiter *self)
+{
+    (void)self;
+    own(one->object);
+    return 0;
+}
+
+const struct select_kind thrum_select_lock = {
+    .waiters = &kind, .check = check, .glance = glance, .result = result};

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "runtime/sync/select.h"
 #include "runtime/task/waiters.h"
 
 enum promise_state { PROMISE_OPEN = 0, PROMISE_RESOLVED = 1 };
@@ -87,6 +88,17 @@ static bool again(struct waiters *list, struct waiter *self)
 
 static const struct waiters_kind kind = {.again = again, .wait = {.what = "promise"}};
 
+/* It is resolved. */
+static int give(const thrum_promise *promise, void *value)
+{
+    int status;
+
+    (void)thrum_promise_resolved(promise, &status);
+    if (status == 0 && value && promise->bytes)
+        memcpy(value, promise->value, promise->bytes);
+    return status;
+}
+
 int thrum_promise_wait(thrum_promise *promise, void *value)
 {
     struct waiter self;
@@ -98,10 +110,21 @@ int thrum_promise_wait(thrum_promise *promise, void *value)
         thrum_spend();
     else
         status = thrum_waiter_wait(list_of(promise), &self, &kind);
-    if (status)
-        return status;
-    (void)thrum_promise_resolved(promise, &status);
-    if (status == 0 && value && promise->bytes)
-        memcpy(value, promise->value, promise->bytes);
-    return status;
+    return status ? status : give(promise, value);
 }
+
+/* ---- in a select ----------------------------------------------------------------------------- */
+
+static bool glance(const thrum_case *one)
+{
+    return thrum_promise_resolved(one->object, NULL);
+}
+
+static int result(thrum_case *one, const struct waiter *self)
+{
+    (void)self;
+    return give(one->object, one->item);
+}
+
+const struct select_kind thrum_select_promise = {
+    .waiters = &kind, .glance = glance, .result = result};

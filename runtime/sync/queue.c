@@ -6,10 +6,13 @@
  *
  * An item goes straight to a getter who waits, before he is claimed: one that
  * cannot be claimed was cancelled, cannot leave before the lock is free, and
- * takes no notice of what was written. The item of a putter who waits goes into
- * the room that a get leaves, after he was claimed. A putter who was passed over
- * because he did not seem to sleep puts his item later, and gives it to a getter
- * who has come meanwhile.
+ * takes no notice of what was written. A getter who waits for other things too,
+ * into the same memory perhaps, is given it after the claim. The item of a
+ * putter who waits goes into the room that a get leaves, after he was claimed. A
+ * putter who was passed over because he did not seem to sleep puts his item
+ * later, and gives it to a getter who has come meanwhile.
+ *
+ * `count` and `state` are changed under the lock, and looked at without it.
  */
 #include <thrum/queue.h>
 
@@ -19,6 +22,7 @@
 
 #include "runtime/base/point.h"
 #include "runtime/plat/memory.h"
+#include "runtime/sync/select.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/waiters.h"
 
@@ -26,7 +30,7 @@
 #define FIRST_ROOM 16
 
 /* What a waiter is told by who claims it. LATER: its item is copied after that, under the lock. */
-enum told { TOLD_NOTHING = 0, TOLD_SHUT = 1, TOLD_LATER = 2 };
+enum told { TOLD_NOTHING = 0, TOLD_SHUT = 1, TOLD_LATER = 2, TOLD_NO_ROOM = 3 };
 
 _Static_assert(offsetof(thrum_queue, put_first) == sizeof(struct waiters),
                "a queue begins with three lists of waiters");
@@ -45,6 +49,21 @@ static struct waiters *putters(thrum_queue *queue)
 static struct waiters *joiners(thrum_queue *queue)
 {
     return (struct waiters *)(void *)&queue->join_first;
+}
+
+static size_t count_of(const thrum_queue *queue)
+{
+    return load_relaxed(&queue->count); /* relaxed: the lock, or a glance */
+}
+
+static void set_count(thrum_queue *queue, size_t count)
+{
+    store_relaxed(&queue->count, count); /* relaxed: likewise */
+}
+
+static bool is_shut(const thrum_queue *queue)
+{
+    return load_relaxed(&queue->state) & SHUT; /* relaxed: likewise */
 }
 
 static void enter(thrum_queue *queue)
@@ -94,14 +113,15 @@ static void rise(thrum_queue *queue, size_t index)
 
 static void sink(thrum_queue *queue)
 {
+    size_t count = count_of(queue);
     size_t index = 0;
 
     for (;;) {
         size_t child = 2 * index + 1;
 
-        if (child >= queue->count)
+        if (child >= count)
             return;
-        if (child + 1 < queue->count && queue->before(at(queue, child + 1), at(queue, child)))
+        if (child + 1 < count && queue->before(at(queue, child + 1), at(queue, child)))
             child++;
         if (!queue->before(at(queue, child), at(queue, index)))
             return;
@@ -114,36 +134,38 @@ static void sink(thrum_queue *queue)
 static void store(thrum_queue *queue, const void *item)
 {
     bool ring = queue->order == THRUM_FIFO;
+    size_t count = count_of(queue);
 
-    memcpy(at(queue, ring ? wrap(queue, queue->head + queue->count) : queue->count), item,
-           queue->item);
-    queue->count++;
+    memcpy(at(queue, ring ? wrap(queue, queue->head + count) : count), item, queue->item);
+    set_count(queue, count + 1);
     if (queue->order == THRUM_PRIORITY)
-        rise(queue, queue->count - 1);
+        rise(queue, count);
 }
 
 /* There is one. */
 static void fetch(thrum_queue *queue, void *item)
 {
-    queue->count--;
+    size_t count = count_of(queue) - 1;
+
+    set_count(queue, count);
     switch (queue->order) {
     case THRUM_FIFO:
         memcpy(item, at(queue, queue->head), queue->item);
         queue->head = wrap(queue, queue->head + 1);
         return;
     case THRUM_LIFO:
-        memcpy(item, at(queue, queue->count), queue->item);
+        memcpy(item, at(queue, count), queue->item);
         return;
     default:
         memcpy(item, at(queue, 0), queue->item);
-        memmove(at(queue, 0), at(queue, queue->count), queue->item);
+        memmove(at(queue, 0), at(queue, count), queue->item);
         sink(queue);
     }
 }
 
 static bool is_full(const thrum_queue *queue)
 {
-    return queue->limit && queue->count == queue->limit;
+    return queue->limit && count_of(queue) == queue->limit;
 }
 
 /*
@@ -152,7 +174,7 @@ static bool is_full(const thrum_queue *queue)
  */
 static int make_room(thrum_queue *queue)
 {
-    while (queue->count == queue->room) {
+    while (count_of(queue) == queue->room) {
         size_t room = queue->room * 2;
         unsigned char *ring = NULL;
         unsigned char *old = NULL;
@@ -162,7 +184,7 @@ static int make_room(thrum_queue *queue)
             ring = thrum_memory_get_raw(room * queue->item, 64);
         lock_enter(&queue->lock);
         if (!ring)
-            return queue->count == queue->room ? -ENOMEM : 0;
+            return count_of(queue) == queue->room ? -ENOMEM : 0;
         if (room == queue->room * 2) { /* nobody was faster */
             size_t first = queue->room - queue->head;
 
@@ -229,10 +251,17 @@ static bool hand_over(thrum_queue *queue, const void *item, struct woken *woken)
     struct waiters *list = getters(queue);
 
     while (list->first) {
+        void *to = list->first->item;
+        bool later = list->first->shared;
+
         list->first->stamp = TOLD_NOTHING;
-        memcpy(list->first->item, item, queue->item);
-        if (thrum_waiters_claim_first(list, woken))
-            return true;
+        if (!later)
+            memcpy(to, item, queue->item);
+        if (!thrum_waiters_claim_first(list, woken))
+            continue;
+        if (later) /* he takes the lock before he returns */
+            memcpy(to, item, queue->item);
+        return true;
     }
     return false;
 }
@@ -242,7 +271,7 @@ static int put(thrum_queue *queue, const void *item, struct woken *woken)
 {
     int status = 0;
 
-    if (queue->state & SHUT)
+    if (is_shut(queue))
         return THRUM_ESHUTDOWN;
     if (!hand_over(queue, item, woken)) {
         if (is_full(queue))
@@ -251,7 +280,7 @@ static int put(thrum_queue *queue, const void *item, struct woken *woken)
             status = make_room(queue);
         if (status)
             return status;
-        if (queue->state & SHUT) /* while room was made */
+        if (is_shut(queue)) /* while room was made */
             return THRUM_ESHUTDOWN;
         if (!hand_over(queue, item, woken))
             store(queue, item);
@@ -283,8 +312,8 @@ static void let_in(thrum_queue *queue, struct woken *woken)
 /* 0; -EAGAIN: it is empty; THRUM_ESHUTDOWN. */
 static int get(thrum_queue *queue, void *item, struct woken *woken)
 {
-    if (queue->count == 0)
-        return queue->state & SHUT ? THRUM_ESHUTDOWN : -EAGAIN;
+    if (count_of(queue) == 0)
+        return is_shut(queue) ? THRUM_ESHUTDOWN : -EAGAIN;
     fetch(queue, item);
     let_in(queue, woken);
     return 0;
@@ -330,19 +359,27 @@ static thrum_queue *queue_of_putters(struct waiters *list)
     return container_of((void *)list, thrum_queue, put_first);
 }
 
+static bool get_ready(struct waiters *list, struct waiter *self)
+{
+    thrum_queue *queue = queue_of_getters(list);
+
+    (void)self;
+    return count_of(queue) != 0 || is_shut(queue);
+}
+
 /* Come, or passed over while it did not seem to sleep: is there one for it now? */
 static bool get_again(struct waiters *list, struct waiter *self)
 {
     thrum_queue *queue = queue_of_getters(list);
 
-    if (queue->count != 0) {
+    if (count_of(queue) != 0) {
         fetch(queue, self->item);
         self->stamp = TOLD_NOTHING;
         return true;
     }
-    if (queue->state & SHUT)
+    if (is_shut(queue))
         self->stamp = TOLD_SHUT;
-    return queue->state & SHUT;
+    return is_shut(queue);
 }
 
 static bool get_left(struct waiters *list, struct waiter *self, struct woken *woken)
@@ -352,20 +389,33 @@ static bool get_left(struct waiters *list, struct waiter *self, struct woken *wo
     return false;
 }
 
-static bool put_again(struct waiters *list, struct waiter *self)
+/* Who waited, or was going to, puts it himself: what he is told. See put_left. */
+static enum told put_late(thrum_queue *queue, const struct waiter *self)
+{
+    if (!queue->limit && !is_shut(queue) && make_room(queue))
+        return TOLD_NO_ROOM;
+    if (is_shut(queue))
+        return TOLD_SHUT;
+    store(queue, self->item);
+    queue->unfinished++;
+    return TOLD_NOTHING;
+}
+
+static bool put_ready(struct waiters *list, struct waiter *self)
 {
     thrum_queue *queue = queue_of_putters(list);
 
-    if (queue->state & SHUT) {
-        self->stamp = TOLD_SHUT;
-        return true;
-    }
-    if (is_full(queue))
-        return false;
-    store(queue, self->item); /* see put_left */
-    queue->unfinished++;
-    self->stamp = TOLD_NOTHING;
-    return true;
+    (void)self;
+    return is_shut(queue) || !is_full(queue);
+}
+
+static bool put_again(struct waiters *list, struct waiter *self)
+{
+    bool ready = put_ready(list, self);
+
+    if (ready)
+        self->stamp = put_late(queue_of_putters(list), self);
+    return ready;
 }
 
 /*
@@ -378,7 +428,7 @@ static bool put_left(struct waiters *list, struct waiter *self, struct woken *wo
     struct waiters *waiting = getters(queue);
 
     (void)self;
-    while (waiting->first && queue->count != 0) {
+    while (waiting->first && count_of(queue) != 0) {
         struct waiter *first = waiting->first;
         void *item = first->item;
 
@@ -411,9 +461,14 @@ static void tell_joiners(const void *object, bool still, char *text, size_t size
 }
 
 static const struct waiters_kind getting = {
-    .again = get_again, .left = get_left, .wait = {"queue", tell_getters}};
+    .again = get_again, .ready = get_ready, .left = get_left, .wait = {"queue", tell_getters}};
 static const struct waiters_kind putting = {
-    .again = put_again, .left = put_left, .wait = {"queue", tell_putters}};
+    .again = put_again, .ready = put_ready, .left = put_left, .wait = {"queue", tell_putters}};
+
+static int status_of(const struct waiter *self)
+{
+    return self->stamp == TOLD_SHUT ? THRUM_ESHUTDOWN : self->stamp == TOLD_NO_ROOM ? -ENOMEM : 0;
+}
 
 /* Wait in one of the queue's lists, with an item or for one. */
 static int wait_in(thrum_queue *queue, struct waiters *list, void *item,
@@ -428,7 +483,7 @@ static int wait_in(thrum_queue *queue, struct waiters *list, void *item,
         lock_enter(&queue->lock); /* who claimed us may still be at it */
         lock_leave(&queue->lock);
     }
-    return self.stamp == TOLD_SHUT ? THRUM_ESHUTDOWN : 0;
+    return status_of(&self);
 }
 
 /* It went without waiting. */
@@ -497,15 +552,17 @@ void thrum_queue_shutdown(thrum_queue *queue, bool immediate)
 {
     enter(queue);
     lock_pin(&queue->lock);
-    queue->state |= SHUT;
+    store_relaxed(&queue->state, SHUT); /* relaxed: likewise */
     if (immediate) {
-        queue->unfinished -= queue->count < queue->unfinished ? queue->count : queue->unfinished;
-        queue->count = 0;
+        size_t count = count_of(queue);
+
+        queue->unfinished -= count < queue->unfinished ? count : queue->unfinished;
+        set_count(queue, 0);
         queue->head = 0;
     }
     thrum_waiters_wake_all(&queue->lock, putters(queue), tell_shut, NULL);
     enter(queue);
-    if (queue->count == 0) {
+    if (count_of(queue) == 0) {
         thrum_waiters_wake_all(&queue->lock, getters(queue), tell_shut, NULL);
         enter(queue);
     }
@@ -518,12 +575,7 @@ void thrum_queue_shutdown(thrum_queue *queue, bool immediate)
 
 size_t thrum_queue_count(thrum_queue *queue)
 {
-    size_t count;
-
-    enter(queue);
-    count = queue->count;
-    lock_leave(&queue->lock);
-    return count;
+    return count_of(queue);
 }
 
 size_t thrum_queue_unfinished(thrum_queue *queue)
@@ -535,3 +587,49 @@ size_t thrum_queue_unfinished(thrum_queue *queue)
     lock_leave(&queue->lock);
     return unfinished;
 }
+
+/* ---- in a select ----------------------------------------------------------------------------- */
+
+static struct waiters *list_of_putters(void *queue)
+{
+    return putters(queue);
+}
+
+static uint32_t *lock_of_putters(void *queue)
+{
+    return &((thrum_queue *)queue)->lock;
+}
+
+static bool can_get(const thrum_case *one)
+{
+    const thrum_queue *queue = one->object;
+
+    return count_of(queue) != 0 || is_shut(queue);
+}
+
+static bool can_put(const thrum_case *one)
+{
+    const thrum_queue *queue = one->object;
+
+    return is_shut(queue) || !is_full(queue);
+}
+
+static void bring(thrum_case *one, struct waiter *self)
+{
+    self->item = one->item;
+}
+
+static int told(thrum_case *one, const struct waiter *self)
+{
+    (void)one;
+    return status_of(self);
+}
+
+const struct select_kind thrum_select_get = {
+    .waiters = &getting, .glance = can_get, .enter = bring, .result = told};
+const struct select_kind thrum_select_put = {.waiters = &putting,
+                                             .list = list_of_putters,
+                                             .lock = lock_of_putters,
+                                             .glance = can_put,
+                                             .enter = bring,
+                                             .result = told};

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "runtime/sync/select.h"
 #include "runtime/task/waiters.h"
 
 #define WAITED 0x80000000u
@@ -120,8 +121,23 @@ static bool again(struct waiters *list, struct waiter *self)
     return !must_wait((thrum_sem *)(void *)list, self->stamp, !self->linked || list->first == self);
 }
 
+/* Until `again` others may still take what is free. */
+static bool ready(struct waiters *list, struct waiter *self)
+{
+    uint32_t seen = load_relaxed(&list->state); /* relaxed: a guess */
+    bool next = !self->linked || list->first == self;
+
+    for (;;) {
+        if (next && (seen & ~WAITED) >= self->stamp)
+            return true;
+        /* relaxed: nothing is taken; who finds the flag takes the lock */
+        if (cas_relaxed(&list->state, &seen, seen | WAITED))
+            return false;
+    }
+}
+
 static const struct waiters_kind kind = {
-    .again = again, .left = left, .wait = {.what = "semaphore"}};
+    .again = again, .ready = ready, .left = left, .wait = {.what = "semaphore"}};
 
 int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
 {
@@ -162,3 +178,25 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
     thrum_waiters_wake(&sem->lock, grant, list_of(sem));
     return 0;
 }
+
+/* ---- in a select ----------------------------------------------------------------------------- */
+
+static int check(const thrum_case *one)
+{
+    return in_range(one->object, one->permits) ? 0 : -EINVAL;
+}
+
+static bool glance(const thrum_case *one)
+{
+    uint32_t state = load_relaxed(&((const thrum_sem *)one->object)->state); /* relaxed: a guess */
+
+    return !(state & WAITED) && state >= one->permits;
+}
+
+static void come(thrum_case *one, struct waiter *self)
+{
+    self->stamp = one->permits;
+}
+
+const struct select_kind thrum_select_acquire = {
+    .waiters = &kind, .check = check, .glance = glance, .enter = come};

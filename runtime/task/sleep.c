@@ -63,7 +63,7 @@ static void tell(const void *when, bool still, char *text, size_t size)
         snprintf(text, size, "its time, in %.3f s", (double)left / 1e9);
 }
 
-static const struct wait_kind the_time = {"time", tell};
+const struct wait_kind thrum_sleep_wait = {"time", tell};
 
 /* One sleep: 0, THRUM_ECANCELED, -ENOMEM, -EAGAIN: it was woken for nobody. */
 static int sleep_once(int64_t when)
@@ -75,7 +75,7 @@ static int sleep_once(int64_t when)
         status = when == INT64_MAX ? 0 : thrum_timer_arm(&wait.strand->timer, when, wait.key);
     if (status)
         return status;
-    thrum_strand_waits(wait.strand, &the_time, pointer_of((uint64_t)when));
+    thrum_strand_waits(wait.strand, &thrum_sleep_wait, pointer_of((uint64_t)when));
     if (thrum_wait_sleep(&wait) == WAIT_TIMED)
         return 0;
     if (when != INT64_MAX)

@@ -413,7 +413,7 @@ static void tell(const void *object, bool still, char *text, size_t size)
                     text + strlen(text), size - strlen(text));
 }
 
-static const struct waiters_kind joiners = {.again = ended, .wait = {"task", tell}};
+const struct waiters_kind thrum_task_joiners = {.again = ended, .wait = {"task", tell}};
 
 /* Until it has ended. 0, THRUM_ECANCELED, -ENOMEM. */
 static int wait_for_end(void *arg)
@@ -421,7 +421,7 @@ static int wait_for_end(void *arg)
     struct thrum_task *task = arg;
     struct waiter self;
 
-    return thrum_task_ended(task, NULL) ? 0 : thrum_waiter_wait(&task->waiters, &self, &joiners);
+    return thrum_task_ended(task, NULL) ? 0 : thrum_waiter_wait(&task->waiters, &self, &thrum_task_joiners);
 }
 
 /* Whoever is in our chain waits for us. */
@@ -434,7 +434,7 @@ bool thrum_task_needs_me(const thrum_task *task)
     return scope != NULL;
 }
 
-static int check_join(const struct thrum_task *task, const char *call)
+int thrum_task_check_join(const struct thrum_task *task, const char *call)
 {
     thrum_check_inside(call);
     if (task->slabs != &runtime_of(thrum_worker_self()->scheduler)->slabs)
@@ -482,7 +482,7 @@ int thrum_task_wait(struct thrum_task *task, int (*wait)(void *arg), void *arg)
 
 int thrum_task_join(thrum_task *task, thrum_outcome *outcome)
 {
-    int status = check_join(task, "thrum_task_join");
+    int status = thrum_task_check_join(task, "thrum_task_join");
 
     if (!status)
         status = thrum_task_wait(task, wait_for_end, task);
@@ -493,7 +493,7 @@ int thrum_task_join(thrum_task *task, thrum_outcome *outcome)
 
 int thrum_shield_join(thrum_task *task, thrum_outcome *outcome)
 {
-    int status = check_join(task, "thrum_shield_join");
+    int status = thrum_task_check_join(task, "thrum_shield_join");
 
     if (!status)
         status = wait_for_end(task);

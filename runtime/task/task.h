@@ -190,6 +190,12 @@ struct thrum_task *thrum_task_self(void);
  */
 int thrum_task_wait(struct thrum_task *task, int (*wait)(void *arg), void *arg);
 
+/* May the running task wait for its end? 0, THRUM_EFOREIGN, -EDEADLK. */
+int thrum_task_check_join(const struct thrum_task *task, const char *call);
+
+/* Those in its `waiters`. */
+extern const struct waiters_kind thrum_task_joiners;
+
 /* Spawn a task that is more than others are, or into a group that counts. */
 struct spawn {
     thrum_fn fn;
@@ -304,7 +310,8 @@ void thrum_start_failed(struct thrum_task *task, struct ending ending, struct th
 /* A branch has ended. It may be gone after. */
 void thrum_branch_end(struct thrum_branch *branch, int status);
 
-/* Timers: sleep.c. */
+/* Sleeps, whose object is the time, and timers: sleep.c. */
+extern const struct wait_kind thrum_sleep_wait;
 bool thrum_timer_pending(struct timer *timer, uint64_t key);
 void thrum_timer_expire(struct timer *timer, uint64_t key);
 

@@ -30,8 +30,7 @@ void thrum_waiters_link(struct waiters *list, struct waiter *self)
     list->last = self;
 }
 
-/* Back to the head of the queue: it had come to its turn when it looked asleep no more. */
-static void link_first(struct waiters *list, struct waiter *self)
+void thrum_waiters_link_first(struct waiters *list, struct waiter *self)
 {
     self->prev = NULL;
     self->next = list->first;
@@ -48,9 +47,12 @@ bool thrum_waiters_claim_this(struct waiters *list, struct waiter *one, struct w
     struct fiber *asleep;
 
     thrum_waiters_unlink(list, one);
+    one->claimed = true; /* once it is, it may be gone, unless it is shared */
     POINT("waiters.claim");
-    if (!thrum_wait_claim(&one->wait, WAIT_WOKEN, &asleep))
-        return false; /* cancelled; it will find that it is not linked */
+    if (!thrum_wait_claim(&one->wait, WAIT_WOKEN, &asleep)) {
+        one->claimed = false;
+        return false; /* cancelled, say; it will find that it is not linked */
+    }
     woken->n++;
     if (!asleep)
         return true; /* it goes on by itself */
@@ -179,12 +181,12 @@ int thrum_waiter_begin(struct waiter *self)
     int status = thrum_cancel_check();
 
     self->linked = false;
+    self->shared = false;
     return status ? status : thrum_wait_begin(&self->wait);
 }
 
-/* Lock held; free afterwards. It has gone without having been claimed. */
-static void leave(uint32_t *lock, struct waiters *list, struct waiter *self,
-                  const struct waiters_kind *kind)
+void thrum_waiter_leave(uint32_t *lock, struct waiters *list, struct waiter *self,
+                        const struct waiters_kind *kind)
 {
     struct woken woken = {NULL, NULL, 0};
 
@@ -214,10 +216,10 @@ static bool sleep_again(uint32_t *lock, struct waiters *list, struct waiter *sel
     if (asleep) {
         self->wait = wait;
         if (!self->linked)
-            link_first(list, self);
+            thrum_waiters_link_first(list, self);
         lock_leave(lock);
     } else {
-        leave(lock, list, self, kind);
+        thrum_waiter_leave(lock, list, self, kind);
     }
     return asleep;
 }
@@ -234,7 +236,7 @@ int thrum_waiter_sleep(uint32_t *lock, struct waiters *list, struct waiter *self
         status = thrum_cancel_deliver();
         if (status) {
             lock_enter(lock);
-            leave(lock, list, self, kind);
+            thrum_waiter_leave(lock, list, self, kind);
             return status;
         }
     } while (sleep_again(lock, list, self, kind, &status));
@@ -247,7 +249,7 @@ int thrum_waiter_stay(uint32_t *lock, struct waiters *list, struct waiter *self,
     lock_enter(lock);
     thrum_waiters_link(list, self);
     if (kind->again(list, self)) {
-        leave(lock, list, self, kind);
+        thrum_waiter_leave(lock, list, self, kind);
         return 0;
     }
     lock_leave(lock);

@@ -16,6 +16,10 @@
  * takes them off the list, into one of its own under the same lock, and comes
  * back for each batch of them.
  *
+ * One sleep may have waiters in several lists, or several in one (sync/select.c).
+ * The first claim ends it; the others fail, as after a cancel. Such a sleeper
+ * takes the lock of each of its lists before it goes on.
+ *
  *   class   one lock bit for each list; a thread stopped there delays only
  *           users of that object
  */
@@ -30,6 +34,8 @@ struct waiter {
     struct waiter *next; /* lock */
     struct waiter *prev; /* lock */
     bool linked;         /* lock */
+    bool claimed;        /* lock: valid if shared: it was through this one that the sleep ended */
+    bool shared;         /* constant while linked: other waiters stand for the same sleep */
     uint32_t stamp;      /* the object's */
     void *item;          /* the object's */
 };
@@ -65,8 +71,9 @@ static inline void waiters_unlock(struct waiters *list)
     lock_leave(&list->lock);
 }
 
-/* Lock held. Behind all others. */
+/* Lock held. Behind all others; before all others: it had come to its turn. */
 void thrum_waiters_link(struct waiters *list, struct waiter *self);
+void thrum_waiters_link_first(struct waiters *list, struct waiter *self);
 
 /* What an object adds to the sleeps of its waiters. The functions may be NULL. Lock held: */
 struct waiters_kind {
@@ -76,6 +83,11 @@ struct waiters_kind {
      * meanwhile it is not linked, and if it still has to wait, it waits before all others.
      */
     bool (*again)(struct waiters *list, struct waiter *self);
+    /*
+     * For a select, before `again`: could that say yes? Nothing is taken; but if it says no, the
+     * object knows from now on that somebody waits. NULL: `again` takes nothing, and is asked.
+     */
+    bool (*ready)(struct waiters *list, struct waiter *self);
     /*
      * A waiter goes without having been claimed, unlinked: does it leave room for others? True:
      * there are more to be woken than one may under one hold of the lock; ask again.
@@ -140,6 +152,10 @@ int thrum_waiter_begin(struct waiter *self);
 /* It has begun to. */
 int thrum_waiter_stay(uint32_t *lock, struct waiters *list, struct waiter *self,
                       const struct waiters_kind *kind);
+
+/* Lock held; free afterwards. It goes without having been claimed. */
+void thrum_waiter_leave(uint32_t *lock, struct waiters *list, struct waiter *self,
+                        const struct waiters_kind *kind);
 
 /* It is linked. */
 int thrum_waiter_sleep(uint32_t *lock, struct waiters *list, struct waiter *self,

@@ -98,7 +98,7 @@ scope.alert_late       | cancel | runtime/task/scope.c | /^static bool look\(/,/
 deadline.end_stores    | cancel | runtime/task/timeout.c | s/if \(!cas_acq_rel\(&deadline->word, &seen, key \+ KEY_ONE\)\)/store_release(\&deadline->word, key + KEY_ONE); if (0)/
 deadline.expire_stores | cancel | runtime/task/timeout.c | s/if \(!cas_seq\(&deadline->word, &seen, target.value\)\)/store_release(\&deadline->word, target.value); if (0)/
 deadline.key_kept      | cancel | runtime/task/timeout.c | /^static bool disarm/,/^}/s/key \+ KEY_ONE/key/
-waiters.not_linked     | cancel | runtime/task/waiters.c | s/^            link_first\(list, self\);/            ;/
+waiters.not_linked     | cancel | runtime/task/waiters.c | s/^            thrum_waiters_link_first\(list, self\);/            ;/
 waiters.not_asked      | cancel | runtime/task/waiters.c | s/kind->again && kind->again\(list, self\)/0/
 END
 }

@@ -1,0 +1,1129 @@
+/*
+ * sync_select_test.c - one of several things happens and of the others nothing,
+ * whoever else waits for them. What happens at once is select_race_test.c's.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "racing.h"
+
+/* ---- one thing of each kind ------------------------------------------------------------------ */
+
+enum { KINDS = 8, TAKEN = 7, PUT = 5, WANTED = 2 };
+
+/* Something to wait for that is not there yet. */
+struct thing {
+    enum thrum_case_kind kind;
+    thrum_queue queue;
+    thrum_event event;
+    thrum_sem sem;
+    thrum_mutex mutex;
+    thrum_latch latch;
+    thrum_promise promise;
+    thrum_task *task; /* has the mutex, or is the one that is waited for */
+    thrum_event end;  /* and ends, or unlocks it, after this */
+    thrum_event locked;
+    int value; /* the promise's */
+    int item;  /* where the case writes, or reads */
+};
+
+static int hold_mutex(void *arg)
+{
+    struct thing *thing = arg;
+
+    CHECK_EQ(thrum_mutex_lock(&thing->mutex), 0);
+    thrum_event_set(&thing->locked);
+    CHECK_EQ(thrum_event_wait(&thing->end), 0);
+    thrum_mutex_unlock(&thing->mutex);
+    return 0;
+}
+
+static int wait_for_end(void *arg)
+{
+    return thrum_event_wait(&((struct thing *)arg)->end);
+}
+
+static void set_up(struct thing *thing, enum thrum_case_kind kind, thrum_group *group)
+{
+    thrum_queue_options one = THRUM_QUEUE_OPTIONS_INIT;
+
+    one.limit = 1;
+    memset(thing, 0, sizeof *thing);
+    thing->kind = kind;
+    thing->item = kind == THRUM_CASE_PUT ? PUT : -1;
+    thrum_event_init(&thing->event);
+    thrum_event_init(&thing->end);
+    thrum_event_init(&thing->locked);
+    thrum_mutex_init(&thing->mutex);
+    thrum_latch_init(&thing->latch, 1);
+    thrum_promise_init(&thing->promise, &thing->value, sizeof thing->value);
+    CHECK_EQ(thrum_sem_init(&thing->sem, 0, 0), 0);
+    CHECK_EQ(thrum_queue_init(&thing->queue, sizeof(int), &one), 0);
+    if (kind == THRUM_CASE_PUT)
+        CHECK_EQ(thrum_queue_put(&thing->queue, &(int){TAKEN}), 0);
+    if (kind == THRUM_CASE_LOCK) {
+        CHECK_EQ(thrum_group_spawn(group, hold_mutex, thing, NULL, &thing->task), 0);
+        CHECK_EQ(thrum_event_wait(&thing->locked), 0);
+    } else if (kind == THRUM_CASE_ENDED) {
+        CHECK_EQ(thrum_group_spawn(group, wait_for_end, thing, NULL, &thing->task), 0);
+    }
+}
+
+static thrum_case case_of(struct thing *thing)
+{
+    switch (thing->kind) {
+    case THRUM_CASE_GET:
+        return thrum_case_get(&thing->queue, &thing->item);
+    case THRUM_CASE_PUT:
+        return thrum_case_put(&thing->queue, &thing->item);
+    case THRUM_CASE_EVENT:
+        return thrum_case_event(&thing->event);
+    case THRUM_CASE_ACQUIRE:
+        return thrum_case_acquire(&thing->sem, WANTED);
+    case THRUM_CASE_LOCK:
+        return thrum_case_lock(&thing->mutex);
+    case THRUM_CASE_LATCH:
+        return thrum_case_latch(&thing->latch);
+    case THRUM_CASE_PROMISE:
+        return thrum_case_promise(&thing->promise, &thing->item);
+    default:
+        return thrum_case_ended(thing->task);
+    }
+}
+
+/* It is there now, or is about to be. */
+static void make_ready(struct thing *thing)
+{
+    int item;
+
+    switch (thing->kind) {
+    case THRUM_CASE_GET:
+        CHECK_EQ(thrum_queue_try_put(&thing->queue, &(int){TAKEN}), 0);
+        break;
+    case THRUM_CASE_PUT:
+        CHECK_EQ(thrum_queue_try_get(&thing->queue, &item), 0);
+        CHECK_EQ(item, TAKEN);
+        break;
+    case THRUM_CASE_EVENT:
+        thrum_event_set(&thing->event);
+        break;
+    case THRUM_CASE_ACQUIRE:
+        CHECK_EQ(thrum_sem_release(&thing->sem, 1), 0);
+        CHECK_EQ(thrum_sem_release(&thing->sem, 1), 0);
+        break;
+    case THRUM_CASE_LATCH:
+        CHECK_EQ(thrum_latch_count_down(&thing->latch, 1), 0);
+        break;
+    case THRUM_CASE_PROMISE:
+        CHECK_EQ(thrum_promise_set(&thing->promise, &(int){TAKEN}), 0);
+        break;
+    default:
+        thrum_event_set(&thing->end);
+    }
+}
+
+static void make_ready_for_sure(struct thing *thing)
+{
+    make_ready(thing);
+    if (thing->task)
+        while (!thrum_task_ended(thing->task, NULL))
+            CHECK_EQ(thrum_yield(), 0);
+}
+
+/* It was chosen. */
+static void check_taken(struct thing *thing)
+{
+    int item;
+
+    switch (thing->kind) {
+    case THRUM_CASE_GET:
+        CHECK_EQ(thing->item, TAKEN);
+        CHECK_EQ(thrum_queue_count(&thing->queue), 0);
+        break;
+    case THRUM_CASE_PUT:
+        CHECK_EQ(thrum_queue_try_get(&thing->queue, &item), 0);
+        CHECK_EQ(item, PUT);
+        break;
+    case THRUM_CASE_ACQUIRE:
+        CHECK_EQ(thrum_sem_permits(&thing->sem), 0);
+        break;
+    case THRUM_CASE_LOCK:
+        CHECK_EQ(thrum_mutex_trylock(&thing->mutex), -EBUSY);
+        thrum_mutex_unlock(&thing->mutex); /* it is ours */
+        CHECK(!thrum_mutex_locked(&thing->mutex));
+        break;
+    case THRUM_CASE_PROMISE:
+        CHECK_EQ(thing->item, TAKEN);
+        break;
+    default:
+        break;
+    }
+}
+
+/* It was not chosen, whether it is there or not: nobody stands in its line, nothing was taken. */
+static void check_untouched(struct thing *thing, bool ready)
+{
+    int item;
+
+    CHECK(thing->kind == THRUM_CASE_LOCK || !thing->mutex.first);
+    switch (thing->kind) {
+    case THRUM_CASE_GET:
+        CHECK_EQ(thing->item, -1);
+        CHECK_EQ(thrum_queue_count(&thing->queue), ready);
+        break;
+    case THRUM_CASE_PUT:
+        CHECK_EQ(thrum_queue_count(&thing->queue), !ready);
+        if (!ready) {
+            CHECK_EQ(thrum_queue_try_get(&thing->queue, &item), 0);
+            CHECK_EQ(item, TAKEN);
+            CHECK_EQ(thrum_queue_count(&thing->queue), 0); /* nobody waited to put */
+        }
+        break;
+    case THRUM_CASE_ACQUIRE:
+        CHECK_EQ(thrum_sem_permits(&thing->sem), ready ? WANTED : 0);
+        CHECK_EQ(thrum_sem_release(&thing->sem, 1), 0);
+        CHECK(!thrum_sem_locked(&thing->sem)); /* nobody waits for more */
+        break;
+    case THRUM_CASE_LOCK:
+        CHECK_EQ(thrum_mutex_locked(&thing->mutex), !ready);
+        break;
+    case THRUM_CASE_PROMISE:
+        CHECK_EQ(thing->item, -1);
+        break;
+    default:
+        break;
+    }
+}
+
+static void tear_down(struct thing *thing)
+{
+    thrum_event_set(&thing->end);
+    if (thing->task) {
+        CHECK_EQ(thrum_task_join(thing->task, NULL), 0);
+        thrum_task_unref(thing->task);
+    }
+    thrum_queue_destroy(&thing->queue);
+    thrum_event_destroy(&thing->event);
+    thrum_event_destroy(&thing->end);
+    thrum_event_destroy(&thing->locked);
+    thrum_sem_destroy(&thing->sem);
+    thrum_mutex_destroy(&thing->mutex);
+    thrum_latch_destroy(&thing->latch);
+    thrum_promise_destroy(&thing->promise);
+}
+
+static int make_ready_later(void *arg)
+{
+    thrum_yield();
+    make_ready(arg);
+    return 0;
+}
+
+/* ---- alone ----------------------------------------------------------------------------------- */
+
+static int each_alone(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int kind = THRUM_CASE_GET; kind <= KINDS; kind++)
+        for (int waits = 0; waits < 2; waits++) {
+            struct thing thing;
+            thrum_case one;
+
+            set_up(&thing, (enum thrum_case_kind)kind, &group);
+            one = case_of(&thing);
+            one.result = 1;
+            if (waits)
+                CHECK_EQ(thrum_group_spawn(&group, make_ready_later, &thing, NULL, NULL), 0);
+            else
+                make_ready_for_sure(&thing);
+            CHECK_EQ(thrum_select(&one, 1, 0), 0);
+            CHECK_EQ(one.result, 0);
+            check_taken(&thing);
+            tear_down(&thing);
+        }
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(each_kind_alone)
+{
+    run_everywhere(each_alone, NULL);
+}
+
+/* ---- in pairs -------------------------------------------------------------------------------- */
+
+static void pair(thrum_group *group, enum thrum_case_kind a, enum thrum_case_kind b, int way)
+{
+    struct thing things[2];
+    thrum_case cases[3];
+    size_t n = 2;
+    int chosen;
+
+    set_up(&things[0], a, group);
+    set_up(&things[1], b, group);
+    cases[0] = case_of(&things[0]);
+    cases[1] = case_of(&things[1]);
+    switch (way) {
+    case 0: /* none */
+        cases[n++] = thrum_case_now();
+        CHECK_EQ(thrum_select(cases, n, 0), 2);
+        check_untouched(&things[0], false);
+        check_untouched(&things[1], false);
+        break;
+    case 1: /* the one or the other */
+    case 2:
+        make_ready_for_sure(&things[way - 1]);
+        CHECK_EQ(thrum_select(cases, n, 0), way - 1);
+        check_taken(&things[way - 1]);
+        check_untouched(&things[2 - way], false);
+        break;
+    case 3: /* both: the first in order */
+    case 4: /* both: any */
+        make_ready_for_sure(&things[0]);
+        make_ready_for_sure(&things[1]);
+        chosen = thrum_select(cases, n, way == 3 ? THRUM_SELECT_ORDERED : 0);
+        CHECK(chosen == 0 || (way == 4 && chosen == 1));
+        check_taken(&things[chosen]);
+        check_untouched(&things[1 - chosen], true);
+        break;
+    case 5: /* one later */
+    case 6:
+        CHECK_EQ(thrum_group_spawn(group, make_ready_later, &things[way - 5], NULL, NULL), 0);
+        CHECK_EQ(thrum_select(cases, n, 0), way - 5);
+        check_taken(&things[way - 5]);
+        check_untouched(&things[6 - way], false);
+        break;
+    default: /* neither, in time */
+        cases[n++] = thrum_case_after(1000);
+        CHECK_EQ(thrum_select(cases, n, 0), 2);
+        CHECK_LE(cases[2].when, thrum_now().ns);
+        check_untouched(&things[0], false);
+        check_untouched(&things[1], false);
+    }
+    tear_down(&things[0]);
+    tear_down(&things[1]);
+}
+
+static int each_pair(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int a = THRUM_CASE_GET; a <= KINDS; a++)
+        for (int b = THRUM_CASE_GET; b <= KINDS; b++)
+            for (int way = 0; way <= 7; way++)
+                pair(&group, (enum thrum_case_kind)a, (enum thrum_case_kind)b, way);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(each_pair_of_kinds)
+{
+    run_everywhere(each_pair, NULL);
+}
+
+/* ---- cancels --------------------------------------------------------------------------------- */
+
+struct all_kinds {
+    struct thing things[KINDS];
+    thrum_case cases[KINDS + 1];
+    bool shielded;
+    uint32_t begun; /* atomic */
+    int status;
+};
+
+static int select_all(void *arg)
+{
+    struct all_kinds *all = arg;
+    thrum_shield shield;
+
+    if (all->shielded)
+        thrum_shield_begin(&shield);
+    store_release(&all->begun, 1);
+    all->status = thrum_select(all->cases, KINDS + 1, 0);
+    if (all->shielded)
+        CHECK_EQ(thrum_shield_end(&shield), THRUM_ECANCELED);
+    return all->status < 0 ? all->status : 0;
+}
+
+static void begin_all(struct all_kinds *all, thrum_group *group, thrum_task **task)
+{
+    for (int i = 0; i < KINDS; i++) {
+        set_up(&all->things[i], (enum thrum_case_kind)(THRUM_CASE_GET + i), group);
+        all->cases[i] = case_of(&all->things[i]);
+        all->cases[i].result = 1;
+    }
+    all->cases[KINDS] = thrum_case_after(thrum_s(1000000));
+    all->status = -1;
+    CHECK_EQ(thrum_group_spawn(group, select_all, all, NULL, task), 0);
+    while (!load_acquire(&all->begun))
+        CHECK_EQ(thrum_yield(), 0);
+    for (int i = 0; i < 20; i++) /* it most often sleeps then */
+        CHECK_EQ(thrum_yield(), 0);
+}
+
+static int cancelled(void *arg)
+{
+    struct all_kinds all = {.shielded = false};
+    thrum_group group;
+    thrum_task *task;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, collecting()), 0);
+    begin_all(&all, &group, &task);
+    CHECK(thrum_task_cancel(task, 0, NULL));
+    CHECK_EQ(thrum_task_join(task, NULL), 0);
+    CHECK_EQ(all.status, THRUM_ECANCELED);
+    for (int i = 0; i < KINDS; i++) {
+        CHECK_EQ(all.cases[i].result, 1);
+        check_untouched(&all.things[i], false);
+        tear_down(&all.things[i]);
+    }
+    thrum_task_unref(task);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(a_cancel_ends_it_and_nothing_has_happened)
+{
+    run_everywhere(cancelled, NULL);
+}
+
+/* The cancel wakes it, and is not for it: it sleeps on, in all its lines. */
+static int woken_for_nobody(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < KINDS; i++) {
+        struct all_kinds all = {.shielded = true};
+        thrum_group group;
+        thrum_task *task;
+
+        CHECK_EQ(thrum_group_open(&group, collecting()), 0);
+        begin_all(&all, &group, &task);
+        CHECK(thrum_task_cancel(task, 0, NULL));
+        if (i % 2)
+            CHECK_EQ(thrum_yield(), 0);
+        make_ready(&all.things[i]);
+        CHECK_EQ(thrum_task_join(task, NULL), 0);
+        CHECK_EQ(all.status, i);
+        CHECK_EQ(all.cases[i].result, 0);
+        for (int k = 0; k < KINDS; k++) {
+            if (k == i && k + THRUM_CASE_GET == THRUM_CASE_LOCK)
+                all.things[k].mutex.state = 0; /* its owner has ended and kept it */
+            else if (k == i)
+                check_taken(&all.things[k]);
+            else
+                check_untouched(&all.things[k], false);
+            tear_down(&all.things[k]);
+        }
+        thrum_task_unref(task);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    }
+    return 0;
+}
+
+TEST(a_cancel_that_is_not_for_it_changes_nothing)
+{
+    run_everywhere(woken_for_nobody, NULL);
+}
+
+/* One that was cancelled before: what is ready is taken, else it is told. */
+static int cancelled_before(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    thrum_case cases[2];
+    thrum_scope scope;
+
+    (void)arg;
+    CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
+    thrum_scope_cancel(&scope, 0, NULL);
+    cases[0] = thrum_case_event(&event);
+    cases[1] = thrum_case_now();
+    CHECK_EQ(thrum_select(cases, 2, 0), 1);
+    CHECK_EQ(thrum_select(cases, 1, 0), THRUM_ECANCELED);
+    thrum_event_set(&event);
+    CHECK_EQ(thrum_select(cases, 1, 0), 0);
+    return thrum_scope_end(&scope, 0);
+}
+
+TEST(it_is_told_of_a_cancel_if_it_must_wait)
+{
+    run_everywhere(cancelled_before, NULL);
+}
+
+/* ---- which of several ------------------------------------------------------------------------ */
+
+/* Three of six are ready: each is chosen as often as the others, wherever it stands. */
+static int fair(void *arg)
+{
+    enum { ROUNDS = 3000 };
+    thrum_event set = THRUM_EVENT_INIT;
+    thrum_event never = THRUM_EVENT_INIT;
+    thrum_latch open = THRUM_LATCH_INIT(0);
+    thrum_sem sem = THRUM_SEM_INIT(1);
+    thrum_case cases[] = {thrum_case_event(&never),    thrum_case_event(&set),
+                          thrum_case_latch(&open),     thrum_case_event(&never),
+                          thrum_case_event(&never),    thrum_case_acquire(&sem, 1),
+                          thrum_case_at(thrum_never())};
+    int times[7] = {0};
+
+    (void)arg;
+    thrum_event_set(&set);
+    for (int i = 0; i < ROUNDS; i++) {
+        int chosen = thrum_select(cases, 7, 0);
+
+        times[chosen]++;
+        if (chosen == 5)
+            CHECK_EQ(thrum_sem_release(&sem, 1), 0);
+    }
+    CHECK_EQ(times[1] + times[2] + times[5], ROUNDS);
+    CHECK_LE(ROUNDS / 4, times[1]);
+    CHECK_LE(ROUNDS / 4, times[2]);
+    CHECK_LE(ROUNDS / 4, times[5]);
+    for (int i = 0; i < ROUNDS; i++)
+        CHECK_EQ(thrum_select(cases, 7, THRUM_SELECT_ORDERED), 1);
+    return 0;
+}
+
+TEST(each_that_is_ready_has_the_same_chance)
+{
+    run_everywhere(fair, NULL);
+}
+
+/* The order of the array, for each set of those that are ready. */
+static int ordered(void *arg)
+{
+    (void)arg;
+    for (unsigned set = 1; set < 16; set++) {
+        thrum_event events[4];
+        thrum_case cases[4];
+
+        for (int i = 0; i < 4; i++) {
+            thrum_event_init(&events[i]);
+            cases[i] = thrum_case_event(&events[i]);
+            if (set >> i & 1)
+                thrum_event_set(&events[i]);
+        }
+        CHECK_EQ(thrum_select(cases, 4, THRUM_SELECT_ORDERED), __builtin_ctz(set));
+        CHECK(set >> thrum_select(cases, 4, 0) & 1);
+    }
+    return 0;
+}
+
+TEST(in_order_the_first_one_is_chosen)
+{
+    run_everywhere(ordered, NULL);
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static int times(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    thrum_time start = thrum_now();
+    thrum_case cases[] = {thrum_case_at(thrum_never()), thrum_case_event(&event),
+                          thrum_case_at(thrum_later(start, thrum_ms(2))),
+                          thrum_case_at(thrum_later(start, thrum_ms(1))), thrum_case_now()};
+
+    (void)arg;
+    CHECK_EQ(thrum_select(cases, 4, 0), 3); /* the earlier one */
+    CHECK_LE(start.ns + thrum_ms(1), thrum_now().ns);
+    CHECK_EQ(thrum_select(&cases[1], 2, 0), 1);
+    CHECK_LE(start.ns + thrum_ms(2), thrum_now().ns);
+    CHECK_EQ(thrum_select(cases, 5, THRUM_SELECT_ORDERED), 2); /* both are past */
+    CHECK_EQ(thrum_select(&cases[2], 1, 0), 0);
+    CHECK_EQ(cases[2].result, 0);
+    cases[2] = thrum_case_after(thrum_s(1000000));
+    CHECK_EQ(thrum_select(&cases[4], 1, 0), 0);
+    thrum_event_set(&event);
+    CHECK_EQ(thrum_select(cases, 3, 0), 1);
+    /* One that is long past takes its turn among the others. */
+    cases[2] = thrum_case_after(-1);
+    for (int chosen[2] = {0, 0}; chosen[0] == 0 || chosen[1] == 0;)
+        chosen[thrum_select(&cases[1], 2, 0)]++;
+    return 0;
+}
+
+TEST(a_point_in_time)
+{
+    run_everywhere(times, NULL);
+}
+
+/* Nothing of a time that was not chosen is left: later sleeps end at theirs. */
+static int called_off(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < many(2000); i++) {
+        struct thing thing;
+        thrum_case cases[2];
+        thrum_time when;
+
+        set_up(&thing, THRUM_CASE_EVENT, &group);
+        cases[0] = case_of(&thing);
+        cases[1] = thrum_case_after(thrum_us(i % 7));
+        CHECK_EQ(thrum_group_spawn(&group, make_ready_later, &thing, NULL, NULL), 0);
+        CHECK_LE(0, thrum_select(cases, 2, 0));
+        when = thrum_in(thrum_us(5));
+        CHECK_EQ(thrum_sleep_until(when), 0);
+        CHECK_LE(when.ns, thrum_now().ns);
+        CHECK_EQ(thrum_event_wait(&thing.event), 0);
+        tear_down(&thing);
+    }
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(a_time_that_was_not_chosen_is_called_off)
+{
+    run_everywhere(called_off, NULL);
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static int shut_down_later(void *queue)
+{
+    thrum_yield();
+    thrum_queue_shutdown(queue, false);
+    return 0;
+}
+
+static int shut_down(void *arg)
+{
+    thrum_queue_options one = THRUM_QUEUE_OPTIONS_INIT;
+    thrum_event never = THRUM_EVENT_INIT;
+
+    (void)arg;
+    one.limit = 1;
+    for (int way = 0; way < 4; way++) {
+        thrum_queue queue;
+        thrum_group group;
+        thrum_case cases[2];
+        int item = -1;
+
+        CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &one), 0);
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        if (way & 1)
+            CHECK_EQ(thrum_queue_put(&queue, &(int){1}), 0);
+        cases[0] = way & 1 ? thrum_case_put(&queue, &item) : thrum_case_get(&queue, &item);
+        cases[1] = thrum_case_event(&never);
+        if (way & 2)
+            thrum_queue_shutdown(&queue, false);
+        else
+            CHECK_EQ(thrum_group_spawn(&group, shut_down_later, &queue, NULL, NULL), 0);
+        CHECK_EQ(thrum_select(cases, 2, 0), 0);
+        CHECK_EQ(cases[0].result, THRUM_ESHUTDOWN);
+        CHECK_EQ(item, -1);
+        if (way & 1) { /* what is left is still got */
+            cases[0] = thrum_case_get(&queue, &item);
+            CHECK_EQ(thrum_select(cases, 2, 0), 0);
+            CHECK_EQ(cases[0].result, 0);
+            CHECK_EQ(item, 1);
+        }
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        thrum_queue_destroy(&queue);
+    }
+    return 0;
+}
+
+TEST(a_queue_that_is_shut_down_is_chosen_and_says_so)
+{
+    run_everywhere(shut_down, NULL);
+}
+
+static int break_later(void *promise)
+{
+    thrum_yield();
+    CHECK_EQ(thrum_promise_drop(promise), 0);
+    return 0;
+}
+
+static int fail(void *arg)
+{
+    (void)arg;
+    thrum_yield();
+    return -EIO;
+}
+
+static int failures(void *arg)
+{
+    thrum_event never = THRUM_EVENT_INIT;
+    int value;
+    int item = -1;
+    thrum_promise promise = THRUM_PROMISE_INIT(&value, sizeof value);
+    thrum_outcome outcome;
+    thrum_error *errors;
+    thrum_group group;
+    thrum_task *task;
+    thrum_case cases[2];
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, collecting()), 0);
+    CHECK_EQ(thrum_group_spawn(&group, break_later, &promise, NULL, NULL), 0);
+    cases[0] = thrum_case_event(&never);
+    cases[1] = thrum_case_promise(&promise, &item);
+    CHECK_EQ(thrum_select(cases, 2, 0), 1);
+    CHECK_EQ(cases[1].result, THRUM_EBROKEN);
+    CHECK_EQ(item, -1);
+    CHECK_EQ(thrum_select(cases, 2, 0), 1);
+    CHECK_EQ(cases[1].result, THRUM_EBROKEN);
+    CHECK_EQ(thrum_group_spawn(&group, fail, NULL, NULL, &task), 0);
+    cases[1] = thrum_case_ended(task);
+    CHECK_EQ(thrum_select(cases, 2, 0), 1);
+    CHECK_EQ(cases[1].result, -EIO);
+    CHECK(thrum_task_outcome(task, &outcome));
+    CHECK_EQ(outcome.kind, THRUM_FAILED);
+    thrum_error_free(outcome.error);
+    thrum_task_unref(task);
+    CHECK_EQ(thrum_group_close(&group, 0, &errors), THRUM_EGROUP);
+    thrum_error_free(errors);
+    return 0;
+}
+
+TEST(a_broken_promise_and_a_failed_task_are_chosen_and_say_so)
+{
+    run_everywhere(failures, NULL);
+}
+
+/* A queue without a limit has always room, and grows. */
+static int grows(void *arg)
+{
+    thrum_event never = THRUM_EVENT_INIT;
+    thrum_queue queue;
+    int item;
+
+    (void)arg;
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), NULL), 0);
+    for (int i = 0; i < 1000; i++) {
+        thrum_case cases[] = {thrum_case_event(&never), thrum_case_put(&queue, &i)};
+
+        CHECK_EQ(thrum_select(cases, 2, 0), 1);
+    }
+    for (int i = 0; i < 1000; i++) {
+        thrum_case one = thrum_case_get(&queue, &item);
+
+        CHECK_EQ(thrum_select(&one, 1, 0), 0);
+        CHECK_EQ(item, i);
+    }
+    for (int i = 0; i < 16; i++)
+        CHECK_EQ(thrum_queue_put(&queue, &i), 0);
+    while (thrum_queue_count(&queue) < 1024 && thrum_queue_try_put(&queue, &item) == 0)
+        continue;
+    thrum_memory_fail_after(0); /* the ring is full */
+    {
+        thrum_case one = thrum_case_put(&queue, &item);
+
+        CHECK_EQ(thrum_select(&one, 1, 0), 0);
+        CHECK_EQ(one.result, -ENOMEM);
+    }
+    thrum_memory_fail_after(-1);
+    CHECK_EQ(thrum_queue_count(&queue), 1024);
+    thrum_queue_destroy(&queue);
+    return 0;
+}
+
+TEST(a_queue_without_a_limit_has_always_room)
+{
+    CHECK_EQ(run_with(1, grows, NULL), 0);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+static int select_task(void *arg)
+{
+    thrum_case one = thrum_case_ended(arg);
+
+    return thrum_select(&one, 1, 0);
+}
+
+struct handle {
+    thrum_task *task;
+    thrum_event known;
+    int status;
+    uint32_t ready; /* atomic */
+    uint32_t asked; /* atomic */
+};
+
+static int nap(void *arg)
+{
+    (void)arg;
+    return thrum_sleep(THRUM_FOREVER);
+}
+
+static int select_self(void *arg)
+{
+    struct handle *handle = arg;
+
+    CHECK_EQ(thrum_event_wait(&handle->known), 0);
+    handle->status = select_task(handle->task);
+    return 0;
+}
+
+static int refused(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    thrum_sem sem = THRUM_SEM_INIT_BOUNDED(2);
+    thrum_mutex mutex = THRUM_MUTEX_INIT;
+    struct handle handle = {NULL, THRUM_EVENT_INIT, 0, 0, 0};
+    thrum_case cases[2];
+    thrum_group group;
+
+    (void)arg;
+    thrum_event_set(&event);
+    cases[0] = thrum_case_event(&event);
+    CHECK_EQ(thrum_select(cases, 0, 0), -EINVAL);
+    CHECK_EQ(thrum_select(cases, 1, 2), -EINVAL);
+    CHECK_EQ(thrum_select(cases, (size_t)INT32_MAX + 1, 0), -EINVAL);
+    cases[1] = cases[0];
+    cases[1].kind = 0;
+    CHECK_EQ(thrum_select(cases, 2, 0), -EINVAL);
+    cases[1].kind = THRUM_CASE_NOW + 1;
+    CHECK_EQ(thrum_select(cases, 2, 0), -EINVAL);
+    cases[1] = thrum_case_acquire(&sem, 0);
+    CHECK_EQ(thrum_select(cases, 2, 0), -EINVAL);
+    cases[1] = thrum_case_acquire(&sem, 3);
+    CHECK_EQ(thrum_select(cases, 2, 0), -EINVAL);
+    cases[1] = thrum_case_lock(&mutex);
+    CHECK_EQ(thrum_mutex_lock(&mutex), 0);
+    CHECK_EQ(thrum_select(cases, 2, 0), -EDEADLK);
+    thrum_mutex_unlock(&mutex);
+    CHECK_EQ(thrum_select(&cases[1], 1, 0), 0);
+    thrum_mutex_unlock(&mutex);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, select_self, &handle, NULL, &handle.task), 0);
+    thrum_event_set(&handle.known);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(handle.status, -EDEADLK);
+    CHECK_EQ(select_task(handle.task), 0); /* it has ended */
+    thrum_task_unref(handle.task);
+    return 0;
+}
+
+TEST(what_cannot_be_is_refused)
+{
+    run_everywhere(refused, NULL);
+}
+
+/* A task of one runtime, and who waits for it in another. */
+static int wait_in_one(void *arg)
+{
+    struct handle *handle = arg;
+    thrum_group group;
+    int status;
+
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, nap, NULL, NULL, &handle->task), 0);
+    store_release(&handle->ready, 1);
+    while (!load_acquire(&handle->asked))
+        CHECK_EQ(thrum_sleep(thrum_us(50)), 0);
+    thrum_task_cancel(handle->task, 0, NULL);
+    status = thrum_group_close(&group, 0, NULL);
+    thrum_task_unref(handle->task);
+    return status;
+}
+
+static void *run_one(void *arg)
+{
+    CHECK_EQ(run_with(1, wait_in_one, arg), 0);
+    return NULL;
+}
+
+static int select_foreign(void *arg)
+{
+    struct handle *handle = arg;
+
+    while (!load_acquire(&handle->ready))
+        CHECK_EQ(thrum_sleep(thrum_us(50)), 0);
+    CHECK_EQ(select_task(handle->task), THRUM_EFOREIGN);
+    store_release(&handle->asked, 1);
+    return 0;
+}
+
+TEST(a_task_of_another_runtime_is_refused)
+{
+    struct handle handle = {NULL, THRUM_EVENT_INIT, 0, 0, 0};
+    pthread_t thread;
+
+    CHECK_EQ(pthread_create(&thread, NULL, run_one, &handle), 0);
+    CHECK_EQ(run_with(1, select_foreign, &handle), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+TEST(outside_a_task_it_stops_the_process)
+{
+    thrum_case one = thrum_case_now();
+
+    CHECK_DEATH(one.result = thrum_select(&one, 1, 0), "thrum_select was called outside a task");
+}
+
+/* ---- the same twice -------------------------------------------------------------------------- */
+
+static int twice(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int kind = THRUM_CASE_GET; kind <= KINDS; kind++)
+        for (int waits = 0; waits < 2; waits++) {
+            struct thing thing;
+            thrum_case cases[3];
+
+            set_up(&thing, (enum thrum_case_kind)kind, &group);
+            for (int i = 0; i < 3; i++)
+                cases[i] = case_of(&thing);
+            if (waits)
+                CHECK_EQ(thrum_group_spawn(&group, make_ready_later, &thing, NULL, NULL), 0);
+            else
+                make_ready_for_sure(&thing);
+            CHECK_LE((unsigned)thrum_select(cases, 3, 0), 2);
+            check_taken(&thing);
+            tear_down(&thing);
+        }
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(the_same_case_may_stand_there_twice)
+{
+    run_everywhere(twice, NULL);
+}
+
+/* One queue, to put into and to get from: one is always possible. */
+static int both_ways(void *arg)
+{
+    thrum_queue_options one = THRUM_QUEUE_OPTIONS_INIT;
+    thrum_queue queue;
+    int in = PUT;
+    int out = -1;
+
+    (void)arg;
+    one.limit = 1;
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &one), 0);
+    for (int i = 0; i < 10; i++) {
+        thrum_case cases[] = {thrum_case_get(&queue, &out), thrum_case_put(&queue, &in)};
+
+        CHECK_EQ(thrum_select(cases, 2, 0), i % 2 == 0);
+        CHECK_EQ(thrum_queue_count(&queue), i % 2 == 0);
+    }
+    CHECK_EQ(out, PUT);
+    thrum_queue_destroy(&queue);
+    return 0;
+}
+
+TEST(one_queue_both_ways)
+{
+    run_everywhere(both_ways, NULL);
+}
+
+/* ---- beside others in line ------------------------------------------------------------------- */
+
+struct line {
+    thrum_sem sem;
+    thrum_queue queue;
+    thrum_event event;
+    int next; /* one worker: no two at once */
+    int gone; /* how many were chosen by the event */
+};
+
+/* Even ones wait for the semaphore or queue alone, odd ones for the event too. */
+static int stand_for_permits(void *arg)
+{
+    struct racer *racer = arg;
+    struct line *line = racer->arena;
+    thrum_case cases[] = {thrum_case_event(&line->event), thrum_case_acquire(&line->sem, 1)};
+
+    racer->status =
+        racer->number % 2 ? thrum_select(cases, 2, 0) : thrum_sem_acquire(&line->sem, 1);
+    if (racer->number % 2 && racer->status == 0)
+        line->gone++;
+    else
+        CHECK_EQ(line->next++, racer->number);
+    return 0;
+}
+
+static int stand_for_items(void *arg)
+{
+    struct racer *racer = arg;
+    struct line *line = racer->arena;
+    int item = -1;
+    thrum_case cases[] = {thrum_case_event(&line->event), thrum_case_get(&line->queue, &item)};
+
+    racer->status =
+        racer->number % 2 ? thrum_select(cases, 2, 0) : thrum_queue_get(&line->queue, &item);
+    if (racer->number % 2 && racer->status == 0) {
+        CHECK_EQ(item, -1);
+        line->gone++;
+    } else {
+        CHECK_EQ(line->next++, racer->number);
+        CHECK_EQ(item, racer->number);
+    }
+    return 0;
+}
+
+static void give(struct line *line, int number)
+{
+    CHECK_EQ(thrum_sem_release(&line->sem, 1), 0);
+    CHECK_EQ(thrum_queue_put(&line->queue, &number), 0);
+}
+
+static void in_line(thrum_fn stand, bool leave)
+{
+    struct line line = {.sem = THRUM_SEM_INIT(0), .event = THRUM_EVENT_INIT};
+    struct racer racers[10];
+    thrum_group group;
+
+    CHECK_EQ(thrum_queue_init(&line.queue, sizeof(int), NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        racers[i] = (struct racer){&line, i, NEVER_RAN};
+        CHECK_EQ(thrum_group_spawn(&group, stand, &racers[i], NULL, NULL), 0);
+    }
+    thrum_yield();
+    for (int i = 0; i < 4; i++) {
+        give(&line, i);
+        thrum_yield();
+        CHECK_EQ(line.next, i + 1);
+    }
+    if (leave) { /* 5, 7 and 9 go; the others keep their places */
+        thrum_event_set(&line.event);
+        give(&line, 4); /* before they have left their lines */
+        thrum_yield();
+        CHECK_EQ(line.gone, 3);
+        for (int i = 6; i < 10; i += 2) {
+            line.next = i;
+            give(&line, i);
+            thrum_yield();
+            CHECK_EQ(line.next, i + 1);
+        }
+    } else {
+        for (int i = 4; i < 10; i++)
+            give(&line, i);
+    }
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(line.gone, leave ? 3 : 0);
+    thrum_queue_destroy(&line.queue);
+    thrum_sem_destroy(&line.sem);
+    thrum_event_destroy(&line.event);
+}
+
+static int lines(void *arg)
+{
+    (void)arg;
+    for (int leave = 0; leave < 2; leave++) {
+        in_line(stand_for_permits, leave);
+        in_line(stand_for_items, leave);
+    }
+    return 0;
+}
+
+TEST(it_stands_in_line_with_those_who_wait_for_nothing_else)
+{
+    CHECK_EQ(run_with(1, lines, NULL), 0);
+}
+
+/* Who wants five stands first; when he goes, those behind him get what is there. */
+static int select_five(void *arg)
+{
+    struct line *line = arg;
+    thrum_case cases[] = {thrum_case_acquire(&line->sem, 5), thrum_case_event(&line->event)};
+
+    CHECK_EQ(thrum_select(cases, 2, 0), 1);
+    return 0;
+}
+
+static int acquire_one(void *arg)
+{
+    struct line *line = arg;
+
+    CHECK_EQ(thrum_sem_acquire(&line->sem, 1), 0);
+    line->next++;
+    return 0;
+}
+
+static int lets_go(void *arg)
+{
+    struct line line = {.sem = THRUM_SEM_INIT(4), .event = THRUM_EVENT_INIT};
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, select_five, &line, NULL, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(thrum_group_spawn(&group, acquire_one, &line, NULL, NULL), 0);
+    thrum_yield();
+    CHECK_EQ(line.next, 0);
+    CHECK_EQ(thrum_sem_permits(&line.sem), 4);
+    thrum_event_set(&line.event);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(line.next, 4);
+    thrum_sem_destroy(&line.sem);
+    return 0;
+}
+
+TEST(who_goes_lets_those_behind_him_go)
+{
+    CHECK_EQ(run_with(1, lets_go, NULL), 0);
+}
+
+/* ---- nothing is allocated -------------------------------------------------------------------- */
+
+struct ball {
+    thrum_queue there, back;
+    thrum_event never;
+    int rounds;
+};
+
+static int hit(void *arg)
+{
+    struct ball *ball = arg;
+    int item;
+
+    for (int i = 0; i < ball->rounds; i++) {
+        thrum_case cases[] = {thrum_case_get(&ball->there, &item), thrum_case_event(&ball->never),
+                              thrum_case_at(thrum_never())};
+
+        CHECK_EQ(thrum_select(cases, 3, 0), 0);
+        CHECK_EQ(item, i);
+        cases[0] = thrum_case_put(&ball->back, &item);
+        CHECK_EQ(thrum_select(cases, 3, 0), 0);
+    }
+    return 0;
+}
+
+static int play(void *arg)
+{
+    thrum_queue_options one = THRUM_QUEUE_OPTIONS_INIT;
+    struct ball ball = {.never = THRUM_EVENT_INIT, .rounds = 2000};
+    thrum_group group;
+    int item;
+
+    (void)arg;
+    one.limit = 1;
+    CHECK_EQ(thrum_queue_init(&ball.there, sizeof(int), &one), 0);
+    CHECK_EQ(thrum_queue_init(&ball.back, sizeof(int), &one), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, hit, &ball, NULL, NULL), 0);
+    for (int i = 0; i < ball.rounds; i++) {
+        thrum_case one_case = thrum_case_put(&ball.there, &i);
+
+        CHECK_EQ(thrum_select(&one_case, 1, 0), 0);
+        one_case = thrum_case_get(&ball.back, &item);
+        CHECK_EQ(thrum_select(&one_case, 1, 0), 0);
+        CHECK_EQ(item, i);
+        if (i == 10) /* all have slept once */
+            no_allocation_begin();
+    }
+    no_allocation_end();
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    thrum_queue_destroy(&ball.there);
+    thrum_queue_destroy(&ball.back);
+    return 0;
+}
+
+TEST(nothing_is_allocated)
+{
+    CHECK_EQ(run_with(1, play, NULL), 0);
+}
