@@ -594,6 +594,7 @@ static int with_outcomes(void *arg)
     CHECK_EQ(thrum_kind_of(6), THRUM_OK);
     CHECK_EQ(thrum_kind_of(-EPIPE), THRUM_FAILED);
     CHECK_EQ(thrum_kind_of(THRUM_ECANCELED), THRUM_CANCELLED);
+    CHECK_EQ(thrum_kind_of(THRUM_ECLOSED), THRUM_CANCELLED);
     CHECK_EQ(thrum_kind_of(-ECANCELED), THRUM_FAILED);
     return 0;
 }
@@ -601,4 +602,39 @@ static int with_outcomes(void *arg)
 TEST(managers_are_told_the_outcome_and_change_it)
 {
     run_everywhere(with_outcomes, NULL);
+}
+
+/* An exit is no scope: a body may yield inside of it. */
+static int yields_in_session(thrum_generator *generator, void *arg)
+{
+    int status = 0;
+
+    THRUM_WITH (&sessions, arg, status)
+        for (int i = 0; i < 5 && !status; i++)
+            status = thrum_generator_yield(generator, &i);
+    return status;
+}
+
+static int session_in_generator(void *arg)
+{
+    (void)arg;
+    for (int n = 0; n <= 6; n++) {
+        struct session session = {.entered = 0};
+        thrum_generator generator;
+        int value;
+
+        CHECK_EQ(thrum_generator_open(&generator, yields_in_session, &session, sizeof value), 0);
+        for (int i = 0; i < n; i++)
+            CHECK_EQ(thrum_generator_next(&generator, &value), i < 5);
+        CHECK_EQ(session.entered, n > 0);
+        CHECK_EQ(thrum_generator_close(&generator, 0), 0);
+        CHECK_EQ(session.left, n > 0);
+        CHECK_EQ(session.told, n > 0 && n < 6 ? THRUM_ECLOSED : 0);
+    }
+    return 0;
+}
+
+TEST(a_manager_in_a_generator_s_body_is_left_when_that_is_closed)
+{
+    run_everywhere(session_in_generator, NULL);
 }

@@ -318,6 +318,8 @@ static int merges(void *arg)
     CHECK_EQ(close_saying(0, THRUM_ECANCELED), THRUM_ECANCELED);
     CHECK_EQ(close_saying(THRUM_ECANCELED, 0), THRUM_ECANCELED);
     CHECK_EQ(close_saying(THRUM_ECANCELED, THRUM_ECANCELED), THRUM_ECANCELED);
+    CHECK_EQ(close_saying(THRUM_ECLOSED, 0), THRUM_ECLOSED);
+    CHECK_EQ(close_saying(THRUM_ECLOSED, -EPERM), -EPERM);
 
     CHECK_EQ(close_saying(0, -EIO), -EIO);
     CHECK_EQ(close_saying(THRUM_ECANCELED, -EIO), -EIO);

@@ -82,6 +82,21 @@ void throws_out_of_a_door()
     CHECK(status == 0);
 }
 
+int sums_up()
+{
+    static const int values[] = {1, 2, 3, 4};
+    thrum_array_iter array;
+    int status = 0;
+    int sum = 0;
+
+    THRUM_FOREACH (int, value, thrum_iter_array(&array, values, 4, sizeof(int)), status) {
+        if (value == 4)
+            break;
+        sum += value;
+    }
+    return status ? status : sum;
+}
+
 int root(void *)
 {
     double distance = 0;
@@ -89,6 +104,7 @@ int root(void *)
 
     CHECK(throws_out_of_blocks(&distance) == 0);
     throws_out_of_a_door();
+    CHECK(sums_up() == 6);
     THRUM_LOCAL(&depth, &distance, status)
     THRUM_SHIELD(status) {
         THRUM_DEFER(forget, &distance);

@@ -13,9 +13,9 @@
  *     return thrum_exit_stack_close(&stack, status, NULL);
  *
  * Exits are called in reverse order, all of them whatever the others do, and
- * are told how it went: 0 or more, a failure, or THRUM_ECANCELED (thrum_kind_of
- * sorts them). They may wait: they are shielded from cancels of either style,
- * and may set themselves a timeout. They run in the task that closes.
+ * are told how it went: well, failed or cancelled (thrum_kind_of). They may
+ * wait: they are shielded from cancels of either style, and may set themselves
+ * a timeout. They run in the task that closes.
  *
  * An exit stack is no scope: it may be handed on, and closed by another task or
  * function than that which filled it. For a block that closes one on every way
@@ -121,8 +121,8 @@ THRUM_API void thrum_exit_stack_pop_all(thrum_exit_stack *from, thrum_exit_stack
  * Do it all, the last first. `status` is the caller's so far. What an exit
  * pushes is done too, next. The stack is empty then, and may be used again.
  *
- * Failures are the body's, if its status is one and not THRUM_ECANCELED, and
- * those of exits; an exit that swallows has dealt with all that were before.
+ * Failures are the body's, if its status is one (thrum_kind_of), and those of
+ * exits; an exit that swallows has dealt with all that were before.
  * *errors becomes NULL, or all of them when THRUM_EGROUP is returned (the caller
  * frees them, error.h; NULL even then if there was no memory for them). If
  * `errors` is NULL, they become what the calling task has to say if it returns

@@ -44,6 +44,7 @@
 #ifndef THRUM_GENERATOR_H
 #define THRUM_GENERATOR_H
 
+#include <thrum/iter.h>
 #include <thrum/types.h>
 
 THRUM_BEGIN_DECLS
@@ -55,9 +56,9 @@ typedef int (*thrum_generator_fn)(thrum_generator *generator, void *arg);
 
 /* Its fields are the runtime's own. In the caller's memory, from open to close. Never copy one. */
 struct thrum_generator {
+    thrum_iter iter; /* first: what it is for those who do not know what it is */
     thrum_generator_fn fn;
     void *arg;
-    size_t item_bytes;
     void *item; /* where the value goes that was asked for */
     void *coroutine;
     const void *opener;   /* a task, or a generator whose body has opened it */
@@ -109,9 +110,8 @@ THRUM_API THRUM_NODISCARD int thrum_generator_yield(thrum_generator *generator, 
  * returns when the body has. What the body does for that is shielded from
  * cancels, of either style. A body that has not begun never does.
  *
- * `status` is the caller's status so far. If that is a failure, and the body
- * fails too (returns a negative status other than THRUM_ECLOSED and
- * THRUM_ECANCELED), both become what the calling task has to say if it returns
+ * `status` is the caller's status so far. If that is a failure (negative, but
+ * not THRUM_ECANCELED or THRUM_ECLOSED), and the body returns one too, both become what the calling task has to say if it returns
  * THRUM_EGROUP.
  *
  *   context   the task, or the body, that opened it

@@ -39,6 +39,7 @@
 
 #include <thrum/exit_stack.h>
 #include <thrum/group.h>
+#include <thrum/iter.h>
 #include <thrum/local.h>
 #include <thrum/scope.h>
 #include <thrum/task.h>
@@ -277,6 +278,45 @@ static inline void thrum_with_leave(struct thrum_with_block *block)
 #define THRUM_WITH(manager, arg, status)                                                    \
     THRUM_BLOCK(struct thrum_with_block, thrum_with_enter, thrum_with_leave, (manager), (arg), \
                 &(status))
+
+/* ---- loops over iterators -------------------------------------------------------------------- */
+
+struct thrum_foreach_block {
+    thrum_iter *iter;
+    int *status;
+};
+
+static inline struct thrum_foreach_block *thrum_foreach_enter(struct thrum_foreach_block *block,
+                                                              thrum_iter *iter, int *status)
+{
+    block->iter = iter;
+    block->status = status;
+    return block;
+}
+
+static inline void thrum_foreach_leave(struct thrum_foreach_block *block)
+{
+    *block->status = thrum_iter_close(block->iter, *block->status);
+}
+
+static inline bool thrum_foreach_next(struct thrum_foreach_block *block, void *item)
+{
+    int said = *block->status < 0 ? 0 : thrum_iter_next(block->iter, item);
+
+    if (said < 0)
+        *block->status = said;
+    return said == 1;
+}
+
+/*
+ * A loop over all values of an iterator (iter.h), which is closed on every way
+ * out. In it `name` is the value, of that type; the loop ends too when the body
+ * has made the status negative. Here break and continue are the loop's.
+ */
+#define THRUM_FOREACH(type, name, iter, status)                                             \
+    THRUM_BLOCK(struct thrum_foreach_block, thrum_foreach_enter, thrum_foreach_leave, (iter), \
+                &(status))                                                                  \
+    for (type name; thrum_foreach_next(THRUM_HERE(thrum_once), &name);)
 
 /* ---- defer ----------------------------------------------------------------------------------- */
 

@@ -122,10 +122,15 @@ THRUM_API bool thrum_task_ended(const thrum_task *task, int *status);
 
 enum thrum_kind { THRUM_OK = 0, THRUM_FAILED = 1, THRUM_CANCELLED = 2 };
 
-/* What a status says, of a task or a part of one that has come to its end. */
+/*
+ * What a status says, of a task or a part of one that has come to its end. A
+ * generator's body that was closed (THRUM_ECLOSED) has not failed either.
+ */
 static inline enum thrum_kind thrum_kind_of(int status)
 {
-    return status >= 0 ? THRUM_OK : status == THRUM_ECANCELED ? THRUM_CANCELLED : THRUM_FAILED;
+    if (status >= 0)
+        return THRUM_OK;
+    return status == THRUM_ECANCELED || status == THRUM_ECLOSED ? THRUM_CANCELLED : THRUM_FAILED;
 }
 
 /* How a task ended. */

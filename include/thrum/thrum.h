@@ -16,6 +16,7 @@
 #include <thrum/generator.h>
 #include <thrum/group.h>
 #include <thrum/hold.h>
+#include <thrum/iter.h>
 #include <thrum/latch.h>
 #include <thrum/local.h>
 #include <thrum/mutex.h>

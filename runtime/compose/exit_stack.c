@@ -24,7 +24,7 @@ struct failures {
 
 static bool is_error(int status)
 {
-    return status < 0 && status != THRUM_ECANCELED;
+    return thrum_kind_of(status) == THRUM_FAILED;
 }
 
 static bool grow(struct failures *failures)

@@ -93,8 +93,8 @@ static void check_inside(const thrum_generator *generator)
 int thrum_generator_yield(thrum_generator *generator, const void *item)
 {
     check_inside(generator);
-    if (generator->item_bytes != 0)
-        memcpy(generator->item, item, generator->item_bytes);
+    if (generator->iter.item_bytes != 0)
+        memcpy(generator->item, item, generator->iter.item_bytes);
     thrum_coroutine_leave(generator->coroutine);
     return generator->state == CLOSING ? THRUM_ECLOSED : 0;
 }
@@ -138,6 +138,16 @@ static uint32_t *open_here(void)
     return outer ? &outer->generators : record ? &record->generators : NULL;
 }
 
+static int iter_next(thrum_iter *iter, void *item)
+{
+    return thrum_generator_next(container_of(iter, thrum_generator, iter), item);
+}
+
+static int iter_close(thrum_iter *iter, int status)
+{
+    return thrum_generator_close(container_of(iter, thrum_generator, iter), status);
+}
+
 int thrum_generator_open(thrum_generator *generator, thrum_generator_fn fn, void *arg,
                          size_t item_bytes)
 {
@@ -148,7 +158,9 @@ int thrum_generator_open(thrum_generator *generator, thrum_generator_fn fn, void
     open = open_here();
     if (!open)
         return -ENOMEM;
-    *generator = (thrum_generator){.fn = fn, .arg = arg, .item_bytes = item_bytes, .state = FRESH};
+    *generator =
+        (thrum_generator){.iter = {iter_next, iter_close, item_bytes}, .fn = fn, .arg = arg};
+    generator->state = FRESH;
     generator->opener = opener_here();
     ++*open;
     return 0;
@@ -194,9 +206,10 @@ static int end_body(thrum_generator *generator, bool *cancelled)
     return generator->status == THRUM_ECLOSED ? 0 : generator->status;
 }
 
+/* ECLOSED is the status of another body, which has been told to end and closes us for that. */
 static bool is_error(int status)
 {
-    return status < 0 && status != THRUM_ECANCELED;
+    return status < 0 && status != THRUM_ECANCELED && status != THRUM_ECLOSED;
 }
 
 /* The caller has failed, and then the body too. */
