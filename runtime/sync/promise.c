@@ -91,7 +91,7 @@ static const struct waiters_kind kind = {.again = again, .wait = {.what = "promi
 /* It is resolved. */
 static int give(const thrum_promise *promise, void *value)
 {
-    int status;
+    int status = 0;
 
     (void)thrum_promise_resolved(promise, &status);
     if (status == 0 && value && promise->bytes)
