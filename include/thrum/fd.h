@@ -2,13 +2,24 @@
  * fd.h - waiting until a file descriptor is ready.
  *
  * A task calls read, write, accept or whatever on a descriptor that does not
- * block (O_NONBLOCK), and waits if the call says -EAGAIN:
+ * block (O_NONBLOCK), and waits if there was nothing to be had:
  *
- *     while ((got = read(fd, bytes, size)) < 0 && errno == EAGAIN) {
+ *     while ((got = try_read(fd, bytes, size)) == -EAGAIN) {
  *         int ready = thrum_fd_wait(fd, THRUM_FD_READ);
  *
  *         if (ready < 0)
  *             return ready;
+ *     }
+ *
+ * errno is a thread's, and a task may wake on another than it fell asleep on:
+ * compilers keep errno's address over a call. So it is read in a function that
+ * does not suspend, and is not inlined into one that does:
+ *
+ *     static __attribute__((noinline)) ssize_t try_read(int fd, void *bytes, size_t size)
+ *     {
+ *         ssize_t got = read(fd, bytes, size);
+ *
+ *         return got < 0 ? -errno : got;
  *     }
  *
  * Any number of tasks may wait for one descriptor; all whose event has come are

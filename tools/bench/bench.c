@@ -31,6 +31,7 @@
  *   tothread N W K   N calls on threads of the runtime's own executor, by K tasks at once
  *   deadline N W   N times spawn-join work on all workers with a timeout of 50 ms: how
  *                  late it ends
+ *   echo N W       a TCP echo server; prints its port, and serves until it is killed
  */
 #include "tools/bench/bench.h"
 
@@ -553,7 +554,7 @@ static const struct workload {
     {"flat", flat}, {"slab", slab}, {"grain", grain}, {"yield", yield}, {"blocked", blocked},
     {"sleepers", sleepers}, {"timers", timers}, {"cancel", cancel}, {"cancel1", cancel1},
     {"pingpong", pingpong}, {"mpmc", mpmc}, {"mutex", mutex},
-    {"fibcancel", fibcancel}, {"deadline", deadline},
+    {"fibcancel", fibcancel}, {"deadline", deadline}, {"echo", echo},
     {"tothread", tothread},
 };
 

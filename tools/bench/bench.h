@@ -39,6 +39,9 @@ int cancel1(void *arg);
 int fibcancel(void *arg);
 int deadline(void *arg);
 
+/* net.c: serves until it is killed. */
+int echo(void *arg);
+
 /* sync.c: workloads of tasks that wait for one another. Each takes a struct job. */
 int pingpong(void *arg);
 int mpmc(void *arg);
