@@ -303,8 +303,7 @@ static int see_it_go(thrum_task *server, const struct sockaddr_in *address)
 
 static int try_out(void *arg)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int listener = listen_at(&address);
     int status = listener < 0 ? listener : 0;
     thrum_task *server = NULL;

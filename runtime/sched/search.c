@@ -21,6 +21,7 @@
 #include "runtime/sched/internal.h"
 
 #define SPIN_NS 20000   /* how long to look before sleeping */
+#define SPIN_POLLER_NS 5000 /* the same for who will sleep in the poller, for descriptors */
 #define SPIN_LOOK_NS 2000 /* between two looks at descriptors meanwhile */
 #define REVOKE_NS 50000 /* how long an owner may leave a request unanswered */
 #define PAUSES 32       /* between two rounds */
@@ -174,7 +175,14 @@ static struct fiber *from_poller(struct worker *worker, int64_t now)
     return thrum_ready_steal(&worker->ready);
 }
 
-/* Steals until SPIN_NS have passed with nothing in sight. */
+/* Who is about to sleep in the poller, for descriptors, hears there of whatever comes. */
+static int64_t spin_ns(const struct scheduler *scheduler)
+{
+    /* relaxed: a hint */
+    return poller_wanted(scheduler) && !load_relaxed(&scheduler->poller) ? SPIN_POLLER_NS : SPIN_NS;
+}
+
+/* Steals until that has passed with nothing in sight. */
 static struct fiber *spin(struct worker *worker)
 {
     bool impatient = load_relaxed(&worker->scheduler->oversubscribed) || /* relaxed: a hint */
@@ -202,7 +210,7 @@ static struct fiber *spin(struct worker *worker)
             asked_since = now;
         if (round.work)
             empty_since = now;
-        else if (now - empty_since > SPIN_NS || impatient)
+        else if (impatient || now - empty_since > spin_ns(worker->scheduler))
             return NULL;
         pause_between(worker->scheduler);
     }
