@@ -270,6 +270,58 @@ TEST(options_out_of_range_are_refused)
     CHECK_EQ(calls, 0);
 }
 
+/* ---- what is said of it ----------------------------------------------------------------------- */
+
+static int fail_with_text(void *arg)
+{
+    int *calls = arg;
+    thrum_group group;
+
+    SPAN;
+    if (++*calls == 3)
+        return -EIO; /* says nothing */
+    if (*calls == 2)
+        return thrum_fail(-EIO, "the second one");
+    open_group(&group);
+    (void)spawn_forgotten(&group, fail_with, &(int){-EPERM});
+    return thrum_group_close(&group, 0, NULL);
+}
+
+static int retry_fail_with_text(void *arg)
+{
+    thrum_retry_options options = quick();
+
+    SPAN;
+    return thrum_retry(&options, fail_with_text, arg, NULL);
+}
+
+static int forgotten(void *arg)
+{
+    uint64_t before = thrum_runtime_unhandled(thrum_runtime_self());
+    thrum_outcome outcome = {THRUM_OK, 0, NULL};
+    thrum_task *task;
+    thrum_group group;
+    int calls = 0;
+
+    (void)arg;
+    open_collecting(&group);
+    task = spawn(&group, retry_fail_with_text, &calls);
+    CHECK_EQ(thrum_task_join(task, &outcome), 0);
+    thrum_task_unref(task);
+    CHECK_EQ(calls, 3);
+    CHECK_EQ(outcome.status, -EIO);
+    CHECK_STR_EQ(thrum_error_message(outcome.error), "");
+    thrum_error_free(outcome.error);
+    CHECK_EQ(close_group(&group, 0), THRUM_EGROUP);
+    CHECK_EQ(thrum_runtime_unhandled(thrum_runtime_self()), before);
+    return 0;
+}
+
+TEST(only_the_last_failure_is_told_of)
+{
+    run_everywhere(forgotten, NULL);
+}
+
 /* ---- the waits alone ------------------------------------------------------------------------- */
 
 TEST(waits_double_up_to_the_cap)

@@ -54,8 +54,8 @@ typedef struct thrum_retry_options {
  * When total_ns are over, the attempt under way is cancelled. A wait that would
  * end later is not begun: the failure is told at once.
  *
- * An attempt that ends with THRUM_EGROUP and has not taken its errors leaves them
- * to be reported as forgotten (run.h) when it is followed by another one.
+ * What the calling task has to say of a failure (thrum_fail, and the errors of a group, error.h)
+ * is forgotten when another attempt follows: the error of the last one is told.
  *
  *   context   task
  *   suspends  as fn does; between attempts

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include <thrum/error.h>
 #include <thrum/task.h>
 
 static const thrum_retry_options defaults = THRUM_RETRY_OPTIONS_INIT;
@@ -120,6 +121,7 @@ static int attempts(struct retry *retry)
 
         if (slept)
             return slept;
+        thrum_error_free(thrum_fail_take(status));
         status = attempt(retry);
     }
     return status;
