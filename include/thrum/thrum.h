@@ -22,6 +22,7 @@
 #include <thrum/mutex.h>
 #include <thrum/once.h>
 #include <thrum/parallel.h>
+#include <thrum/pool.h>
 #include <thrum/promise.h>
 #include <thrum/queue.h>
 #include <thrum/rate.h>
