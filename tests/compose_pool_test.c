@@ -325,6 +325,43 @@ RULE(a_wait_for_a_place_that_is_cancelled_takes_none)
     pool_end(&pool, world);
 }
 
+static int check_for_ever(void *arg, void *context)
+{
+    (void)arg;
+    (void)context;
+    SPAN;
+    return rest();
+}
+
+/* A resource that was asked and has not answered yet is no good for anybody. */
+RULE(a_check_that_is_cancelled_destroys_what_it_checked)
+{
+    struct world *world = world_new(1);
+    thrum_pool_options options = options_for(world);
+    thrum_pooled *lent;
+    thrum_timeout timeout;
+    thrum_pool pool;
+    int status;
+
+    SPAN;
+    options.check = check_for_ever;
+    CHECK_EQ(thrum_pool_init(&pool, &options), 0);
+    status = thrum_pool_acquire(&pool, &lent);
+    EXPECT_EQ(status, 0);
+    if (!status)
+        CHECK_EQ(thrum_pool_release(&pool, lent), 0);
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_us(30)), 0);
+    status = disturbed() ? THRUM_ECANCELED : thrum_pool_acquire(&pool, &lent);
+    if (!status)
+        CHECK_EQ(thrum_pool_release(&pool, lent), 0);
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    EXPECT_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+    EXPECT_EQ(world->made, 1);
+    EXPECT_EQ(world->destroyed, 1);
+    CHECK_EQ(thrum_pool_available(&pool), 1);
+    pool_end(&pool, world);
+}
+
 /* ---- idle ------------------------------------------------------------------------------------ */
 
 static int expire(void *arg)
