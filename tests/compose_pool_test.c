@@ -252,8 +252,7 @@ TEST(options_out_of_range_are_refused)
     CHECK_EQ(thrum_pool_init(&pool, &options), -EINVAL);
     options.destroy = destroy;
     CHECK_EQ(thrum_pool_init(&pool, &options), 0);
-    CHECK_EQ(thrum_pool_destroy(&pool), -EBUSY);
-    free(pool.own);
+    CHECK_EQ(thrum_pool_destroy(&pool), 0);
     free(world);
 }
 

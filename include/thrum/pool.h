@@ -89,7 +89,10 @@ typedef struct thrum_pool_options {
 /* A pool without resources yet. Any thread. 0; -ENOMEM; -EINVAL: an option is out of range. */
 THRUM_API THRUM_NODISCARD int thrum_pool_init(thrum_pool *pool, const thrum_pool_options *options);
 
-/* Free what it has allocated, when close has returned 0. -EBUSY: it has not, nothing has changed. */
+/*
+ * Free what it has allocated, when close has returned 0, or if there was never anything in it.
+ * Any thread. 0; -EBUSY: that is not so, nothing has changed.
+ */
 THRUM_API int thrum_pool_destroy(thrum_pool *pool);
 
 /*

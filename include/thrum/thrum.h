@@ -32,6 +32,7 @@
 #include <thrum/scope.h>
 #include <thrum/select.h>
 #include <thrum/semaphore.h>
+#include <thrum/service.h>
 #include <thrum/task.h>
 #include <thrum/ticket.h>
 #include <thrum/time.h>

@@ -82,7 +82,9 @@ int thrum_pool_init(thrum_pool *pool, const thrum_pool_options *options)
 
 int thrum_pool_destroy(thrum_pool *pool)
 {
-    if (pool->left)
+    bool unused = !thrum_pool_existing(pool) && thrum_pool_available(pool) == pool->limit;
+
+    if (pool->left && !unused)
         return -EBUSY;
     thrum_event_destroy(&pool->came_back);
     thrum_event_destroy(&pool->closed);
