@@ -37,6 +37,7 @@ static int stop(int started, thrum_service *service, int64_t patience)
 static int tick(thrum_service *service, void *arg)
 {
     struct log *log = arg;
+    thrum_service_health health;
     int status;
 
     SPAN;
@@ -45,7 +46,12 @@ static int tick(thrum_service *service, void *arg)
     while ((status = thrum_service_pause(service, thrum_us(10))) == 0)
         raise_flag(&log->reached);
     add_relaxed(&log->ended, 1); /* relaxed */
-    return status == THRUM_ESHUTDOWN ? 0 : status;
+    if (status != THRUM_ESHUTDOWN)
+        return status;
+    thrum_service_ready(service); /* too late: it is to stop */
+    thrum_service_health_get(service, &health);
+    CHECK_EQ(health.state, THRUM_SERVICE_STOPPING);
+    return 0;
 }
 
 RULE(a_service_runs_until_it_is_told_to_stop)

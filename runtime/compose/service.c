@@ -108,11 +108,11 @@ static bool run_again(thrum_service *service, int status)
     if (status >= 0 || status == THRUM_ECANCELED)
         return false;
     thrum_store_relaxed_64(&service->failure, (uint64_t)(int64_t)status); /* relaxed: a glance */
-    if (!is_started(service) || thrum_service_stopping(service) || service->restarts == 0)
+    if (!is_started(service) || service->restarts == 0)
         return false;
     set_state(service, THRUM_SERVICE_RESTARTING);
     if (thrum_service_pause(service, thrum_backoff_next(&service->backoff)))
-        return false; /* what it has failed with is told */
+        return false; /* it is to stop; what it has failed with is told */
     service->restarts--;
     thrum_add_relaxed_64(&service->restarted, 1); /* relaxed: a counter */
     thrum_error_free(thrum_fail_take(status));
