@@ -126,6 +126,52 @@ TEST(the_report_says_who_waits_for_what)
     check_said("waits for the tasks of group both", NULL);
 }
 
+/* The first of several: of so many as the line has room for. */
+static int select_any(void *arg)
+{
+    struct two *two = arg;
+    thrum_case cases[6];
+    int i;
+
+    for (i = 0; i < 6; i++)
+        cases[i] = thrum_case_event(i % 2 ? &two->right : &two->left);
+    cases[1] = thrum_case_at(thrum_never());
+    i = thrum_select(cases, 6, 0);
+    return i < 0 ? i : 0;
+}
+
+static int select_one(void *arg)
+{
+    struct two *two = arg;
+    thrum_case cases[] = {thrum_case_at(thrum_never()), thrum_case_event(&two->right)};
+
+    return thrum_select(cases, 2, 0);
+}
+
+static int select_none(void *arg)
+{
+    thrum_case one = thrum_case_at(thrum_never());
+
+    (void)arg;
+    return thrum_select(&one, 1, 0);
+}
+
+TEST(a_select_says_what_it_waits_for)
+{
+    for (size_t i = 0; i < COUNTS; i++) {
+        struct two two = {THRUM_EVENT_INIT, THRUM_EVENT_INIT};
+
+        CHECK_EQ(deadlocks(select_any, &two, counts[i]), THRUM_EDEADLOCK);
+        check_said("waits for the first of several: event %p, event ", &two.left);
+        check_said(" event %p", &two.right);
+        check_said(" more\n", NULL);
+        CHECK_EQ(deadlocks(select_one, &two, counts[i]), THRUM_EDEADLOCK);
+        check_said("waits for event %p\n", &two.right);
+        CHECK_EQ(deadlocks(select_none, NULL, counts[i]), THRUM_EDEADLOCK);
+        check_said("waits for a time that never comes\n", NULL);
+    }
+}
+
 struct locks {
     thrum_mutex first, second;
     thrum_event has_first, has_second;
@@ -663,10 +709,13 @@ static int dump_the_others(void *arg)
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
     CHECK_EQ(spawn_named(&group, wait_for, &partly->two.left, "left", NULL), 0);
     CHECK_EQ(spawn_named(&group, wait_for, &partly->two.right, "right", NULL), 0);
+    CHECK_EQ(spawn_named(&group, select_any, &partly->two, "any", NULL), 0);
     do {
         CHECK_EQ(thrum_sleep(thrum_us(200)), 0);
         dump();
-    } while (!strstr(said, "task left") || !strstr(said, "task right"));
+    } while (!strstr(said, "task left") || !strstr(said, "task right") ||
+             !strstr(said, "task any"));
+    check_said("waits for the first of several\n", NULL);
     check_said("waits for event %p", &partly->two.left);
     check_said("waits for event %p", &partly->two.right);
     check_said("runtime %p", thrum_runtime_self());

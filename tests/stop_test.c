@@ -549,9 +549,19 @@ static int job_pending(void *arg)
 struct market {
     thrum_queue queue;
     thrum_sem sem;
+    thrum_event never;
 };
 
 enum { GOODS = 20 };
+
+/* If there is no room at once, until there is, or something that never happens. */
+static int offer(struct market *market, const int *item)
+{
+    thrum_case cases[] = {thrum_case_event(&market->never), thrum_case_put(&market->queue, item)};
+    int chosen = thrum_select(cases, 2, 0);
+
+    return chosen < 0 ? chosen : cases[chosen].result;
+}
 
 static int sells(void *arg)
 {
@@ -559,7 +569,7 @@ static int sells(void *arg)
     int status = 0;
 
     for (int i = 0; i < GOODS && !status; i++) {
-        status = thrum_queue_put(&market->queue, &i);
+        status = i % 3 ? offer(market, &i) : thrum_queue_put(&market->queue, &i);
         if (i % 2 == 0)
             CHECK_EQ(thrum_sem_release(&market->sem, 1), 0);
     }
@@ -597,6 +607,7 @@ static int job_market(void *arg)
     options.limit = 2;
     CHECK_EQ(thrum_queue_init(&market.queue, sizeof(int), &options), 0);
     CHECK_EQ(thrum_sem_init(&market.sem, 0, 0), 0);
+    thrum_event_init(&market.never);
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
     status = thrum_group_spawn(&group, sells, &market, NULL, NULL);
     if (!status)
@@ -755,7 +766,8 @@ static const char *const cancel_claimed[] = {"wait.fired", NULL};
 
 /* A stop under the lock of an object delays who uses that. */
 static const char *const objects[] = {"waiters.link",  "waiters.claim", "waiters.leave",
-                                      "waiters.ready", "queue.ready",   "waiters.woken", NULL};
+                                      "waiters.ready", "queue.ready",   "waiters.woken",
+                                      "select.enter",  "select.leave",  NULL};
 
 static enum mix mix_for(const char *const *list, const char *point)
 {

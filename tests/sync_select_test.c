@@ -1068,6 +1068,85 @@ TEST(who_goes_lets_those_behind_him_go)
     CHECK_EQ(run_with(1, lets_go, NULL), 0);
 }
 
+/* In a shield, so that its cancel is for nobody. */
+static int select_in_shield(void *arg)
+{
+    struct racer *racer = arg;
+    thrum_shield shield;
+
+    thrum_shield_begin(&shield);
+    CHECK_EQ(stand_for_items(racer), 0);
+    CHECK_EQ(thrum_shield_end(&shield), THRUM_ECANCELED);
+    return 0;
+}
+
+/*
+ * While it is woken for nobody an item comes and goes to the next one in line. It stands before all
+ * others again, and gets the one after.
+ */
+static int passed_over(void *arg)
+{
+    struct line line = {.event = THRUM_EVENT_INIT, .next = 0};
+    struct racer racers[3] = {{&line, 1, NEVER_RAN}, {&line, 0, NEVER_RAN}, {&line, 2, NEVER_RAN}};
+    thrum_group group;
+    thrum_task *first;
+
+    (void)arg;
+    CHECK_EQ(thrum_queue_init(&line.queue, sizeof(int), NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, collecting()), 0);
+    CHECK_EQ(thrum_group_spawn(&group, select_in_shield, &racers[0], NULL, &first), 0);
+    CHECK_EQ(thrum_group_spawn(&group, stand_for_items, &racers[1], NULL, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, stand_for_items, &racers[2], NULL, NULL), 0);
+    CHECK_EQ(thrum_yield(), 0);
+    CHECK(thrum_task_cancel(first, 0, NULL));
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(thrum_queue_put(&line.queue, &i), 0);
+        CHECK_EQ(thrum_yield(), 0);
+        CHECK_EQ(line.next, i + 1);
+    }
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    thrum_task_unref(first);
+    thrum_queue_destroy(&line.queue);
+    thrum_event_destroy(&line.event);
+    return 0;
+}
+
+TEST(who_was_passed_over_stands_first_again)
+{
+    CHECK_EQ(run_with(1, passed_over, NULL), 0);
+}
+
+/* The same with an event that is set for a moment: the moment was enough. */
+static int missed(void *arg)
+{
+    struct all_kinds *all = arg;
+    thrum_group group;
+    thrum_task *task;
+
+    CHECK_EQ(thrum_group_open(&group, collecting()), 0);
+    for (int twice = 0; twice < 2; twice++) {
+        begin_all(all, &group, &task);
+        CHECK(thrum_task_cancel(task, 0, NULL));
+        thrum_event_set(&all->things[2].event);
+        thrum_event_clear(&all->things[2].event);
+        if (twice) /* and then something else comes, further in front */
+            make_ready(&all->things[0]);
+        CHECK_EQ(thrum_task_join(task, NULL), 0);
+        CHECK_EQ(all->status, twice ? 0 : 2);
+        thrum_task_unref(task);
+        for (int i = 0; i < KINDS; i++)
+            tear_down(&all->things[i]);
+    }
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(an_event_that_was_set_for_a_moment_is_not_missed)
+{
+    struct all_kinds all = {.shielded = true};
+
+    CHECK_EQ(run_with(1, missed, &all), 0);
+}
+
 /* ---- nothing is allocated -------------------------------------------------------------------- */
 
 struct ball {
