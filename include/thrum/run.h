@@ -26,13 +26,16 @@ typedef struct thrum_runtime thrum_runtime;
  *                        is under way, ends the process. When all runs have returned it begins
  *                        anew. The handler that was there before comes back at close. Only one
  *                        runtime at a time may have this flag.
+ *   THRUM_GUEST          one worker without a thread, for somebody else's loop: guest.h
  */
 #define THRUM_STRICT 1u
 #define THRUM_HANDLE_SIGINT 2u
+#define THRUM_GUEST 8u
 
 typedef struct thrum_options {
     uint32_t size;        /* sizeof(thrum_options), set by THRUM_OPTIONS_INIT */
-    int32_t workers;      /* 0: as many as the process may use CPUs (affinity, cgroup quota) */
+    int32_t workers;      /* 0: as many as the process may use CPUs (affinity, cgroup quota);
+                             with THRUM_GUEST 0 or 1 */
     uint64_t stack_bytes; /* of a stack; a task may count on half of it, for it may start on
                              its parent's. 0: 64 KiB. 32 KiB to 1 GiB */
     uint32_t layout;      /* THRUM_LAYOUT, set by THRUM_OPTIONS_INIT */
@@ -82,7 +85,8 @@ THRUM_API THRUM_NODISCARD int thrum_run(thrum_fn fn, void *arg, const thrum_opti
 
 /*
  * The same in pieces. run may be called any number of times, from several threads at once; it
- * returns THRUM_ESHUTDOWN if the runtime is closing, and THRUM_ESTATE in the child of a fork.
+ * returns THRUM_ESHUTDOWN if the runtime is closing, and THRUM_ESTATE in the child of a fork and if
+ * the runtime is a guest.
  *
  * Fork: the child has none of its parent's workers. There create and run make a runtime of its
  * own, also when a task has forked, which is no task any more in the child: it must not return,
@@ -102,7 +106,8 @@ THRUM_API THRUM_NODISCARD int thrum_runtime_run(thrum_runtime *runtime, thrum_fn
  *
  *   context   a thread that runs no task
  *   returns   0; -EINVAL: not in 1 to THRUM_WORKERS_MAX; -EAGAIN, -ENOMEM: fewer threads
- *             could be had than wanted; THRUM_ENESTED; THRUM_ESTATE: in the child of a fork
+ *             could be had than wanted; THRUM_ENESTED; THRUM_ESTATE: in the child of a fork, or
+ *             the runtime is a guest
  */
 THRUM_API THRUM_NODISCARD int thrum_runtime_set_workers(thrum_runtime *runtime, int workers);
 

@@ -15,6 +15,7 @@
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/group.h>
+#include <thrum/guest.h>
 #include <thrum/hold.h>
 #include <thrum/iter.h>
 #include <thrum/latch.h>

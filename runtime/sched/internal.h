@@ -28,6 +28,14 @@ static inline const uint32_t *busy_futex(const struct scheduler *scheduler)
 
 /* search.c: steal or sleep until there is something; NULL: the worker must leave. */
 struct fiber *thrum_worker_search(struct worker *worker);
+/* scheduler.c: a worker that nobody runs. 0 or -ENOMEM. */
+int thrum_worker_make(struct scheduler *scheduler, unsigned index);
+
+/* search.c: a guest's turn begins. If it slept it waits for something to do, at most so long. */
+void thrum_guest_wakes(struct worker *worker, int64_t patience);
+/* guest.c */
+bool thrum_turn_is_over(const struct worker *worker);
+
 /* Wake a worker without giving it work: it has something to look at. */
 void thrum_worker_call(struct worker *worker);
 /* Its thread, with no lane: ends its timers until it is to stay (false) or has gone (true). */

@@ -7,7 +7,7 @@
  * empty them.
  *
  * Edges
- *   sched.worker   worker_make -> worker_at   the worker is initialised
+ *   sched.worker   thrum_worker_make -> worker_at   the worker is initialised
  *   sched.leave    resize -> must_leave       a worker is to leave, or to stay after all
  *   sched.clock    clock_stop -> clock_main   the clock is to end
  *   sched.visit    ready from outside -> fini  a foreign thread has left the scheduler
@@ -57,7 +57,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static int worker_make(struct scheduler *scheduler, unsigned index)
+int thrum_worker_make(struct scheduler *scheduler, unsigned index)
 {
     struct worker *worker = thrum_memory_get(sizeof *worker, CACHE_LINE);
     struct stack stack;
@@ -130,7 +130,7 @@ static int worker_start(struct scheduler *scheduler, unsigned index)
     int err = 0;
 
     if (index >= load_relaxed(&scheduler->known)) /* relaxed: only the controller writes it */
-        err = worker_make(scheduler, index);
+        err = thrum_worker_make(scheduler, index);
     if (err)
         return err;
     worker = worker_at(scheduler, index);

@@ -186,7 +186,7 @@ static int64_t spin_ns(const struct scheduler *scheduler)
 static struct fiber *spin(struct worker *worker)
 {
     bool impatient = load_relaxed(&worker->scheduler->oversubscribed) || /* relaxed: a hint */
-                     worker->tick == worker->hasty_tick;
+                     worker->tick == worker->hasty_tick || worker->guest;
     int64_t begin = thrum_clock_now();
     int64_t empty_since = begin;
     int64_t asked_since = begin;
@@ -327,8 +327,8 @@ static void count_again(struct worker *worker)
         thrum_worker_rests(scheduler);
 }
 
-/* Returns as a searcher again. */
-static void sleep_until_called(struct worker *worker)
+/* A searcher has found nothing. False: there is something after all, it still is one. */
+static bool fall_asleep(struct worker *worker)
 {
     struct scheduler *scheduler = worker->scheduler;
 
@@ -345,18 +345,68 @@ static void sleep_until_called(struct worker *worker)
         POINT("sleep.look");
         if ((thrum_work_in_sight(scheduler) || must_leave(worker)) &&
             thrum_idle_unsleep(&scheduler->idle, worker->index))
-            return;
+            return false;
     }
     while (!thrum_worker_may_rest(scheduler))
         if (thrum_idle_unsleep(&scheduler->idle, worker->index))
-            return;
+            return false;
     POINT("park.begin");
     store_relaxed(&worker->parked, 1); /* relaxed: a hint */
-    park(worker);
+    return true;
+}
+
+/* As a searcher again. */
+static void wake_up(struct worker *worker)
+{
     store_relaxed(&worker->parked, 0); /* relaxed: a hint */
     POINT("park.end");
     count_again(worker);
     thrum_poller_tell(worker);
+}
+
+static void sleep_until_called(struct worker *worker)
+{
+    if (!fall_asleep(worker))
+        return;
+    park(worker);
+    wake_up(worker);
+}
+
+/*
+ * A guest sleeps outside of its turns, and has the poller's place meanwhile, so that a call makes
+ * the descriptor readable. False: it was called at once.
+ */
+static bool doze(struct worker *worker)
+{
+    if (!fall_asleep(worker))
+        return false;
+    become_poller(worker);
+    /* MUTANT-OK fence: no model has a guest; it is as park_polling's */
+    fence_seq(); /* EDGE sched.poller */
+    if (!notified(worker) && thrum_timers_patience(&worker->timers) != 0) {
+        worker->dozes = true;
+        return true;
+    }
+    /* MUTANT-OK release: nobody else comes */
+    store_release(&worker->scheduler->poller, 0);
+    hear(worker);
+    wake_up(worker);
+    return false;
+}
+
+void thrum_guest_wakes(struct worker *worker, int64_t patience)
+{
+    (void)thrum_poller_sleep(worker, patience);
+    if (!worker->dozes) {
+        thrum_poller_tell(worker);
+        return;
+    }
+    worker->dozes = false;
+    /* MUTANT-OK release: nobody else comes */
+    store_release(&worker->scheduler->poller, 0);
+    hear(worker);
+    wake_up(worker);
+    (void)thrum_idle_found(&worker->scheduler->idle); /* the walk begins as that of one who works */
 }
 
 struct fiber *thrum_worker_search(struct worker *worker)
@@ -368,7 +418,10 @@ struct fiber *thrum_worker_search(struct worker *worker)
     POINT("search.begin");
     while ((fiber = spin(worker)) == NULL && !must_leave(worker)) {
         thrum_timers_tidy(worker);
-        sleep_until_called(worker);
+        if (!worker->guest)
+            sleep_until_called(worker);
+        else if (doze(worker))
+            return NULL;
     }
     POINT("search.found");
     if (thrum_idle_found(&scheduler->idle)) {

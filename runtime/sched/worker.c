@@ -310,7 +310,7 @@ static void answer(struct worker *worker)
 {
     uint32_t asked = load_relaxed(&worker->overdue); /* relaxed: sent again if lost */
 
-    store_relaxed(&worker->overdue, 0); /* relaxed: here we are */
+    store_relaxed(&worker->overdue, worker->guest ? OVERDUE_TURN : 0); /* relaxed: here we are */
     if (asked & OVERDUE_TIMERS)
         look_at_clock(worker);
 }
@@ -328,8 +328,11 @@ static struct fiber *pick(struct worker *worker)
     struct fiber *fiber = NULL;
 
     store_relaxed(&worker->visits, ++worker->tick); /* relaxed: the clock's hint */
-    if (UNLIKELY(load_relaxed(&worker->overdue) != 0)) /* relaxed: a request */
+    if (UNLIKELY(load_relaxed(&worker->overdue) != 0)) { /* relaxed: a request */
         answer(worker);
+        if (worker->guest && thrum_turn_is_over(worker))
+            return NULL;
+    }
     if (UNLIKELY(worker->handoff != NULL))
         fiber = from_handoff(worker);
     if (!fiber && UNLIKELY(--worker->until_inject == 0)) {

@@ -51,7 +51,7 @@ struct task_verbs {
 #define WORKER_CACHES 5
 
 /* What the clock asks a worker for. */
-enum { OVERDUE_JOIN = 1, OVERDUE_TIMERS = 2 };
+enum { OVERDUE_JOIN = 1, OVERDUE_TIMERS = 2, OVERDUE_TURN = 8 /* always, of a guest */ };
 
 /* What is to become of a worker's thread. Once it is GONE it can be joined. */
 enum { WORKER_STAYS = 0, WORKER_LEAVES, WORKER_GONE, WORKER_ENDS };
@@ -82,6 +82,10 @@ struct worker {
     struct context home; /* the thread's own flow */
     pthread_t thread;
     bool started; /* controller: the thread exists and must be joined */
+    bool guest;   /* constant: it has no thread: guest.c */
+    bool dozes;   /* who takes the turns: it sleeps */
+    int64_t turn_until; /* likewise: when the turn is over, */
+    uint32_t turn_tick; /* and its first pick */
 
     uint32_t notified __attribute__((aligned(CACHE_LINE))); /* atomic, futex: NOTIFY_* */
     uint32_t parked;   /* atomic, written by the owner: sleeps, or is about to; for the clock */
@@ -112,6 +116,7 @@ struct scheduler {
                                                            publishers and others that do not
                                                            sleep; BUSY_* */
     uint32_t clock_asleep; /* atomic */
+    uint32_t turning;      /* atomic: a guest takes its turn */
     uint32_t visitors;     /* atomic: foreign threads that are making a fiber ready */
     /* What may wake somebody while all are at rest; changed only by who counts as busy: rest.c */
     uint64_t runs;    /* atomic: root tasks that have not ended */
@@ -143,6 +148,21 @@ void thrum_scheduler_fini(struct scheduler *scheduler);
  * those that are to leave: they finish what they are at, and their timers.
  */
 int thrum_scheduler_resize(struct scheduler *scheduler, unsigned n);
+
+/*
+ * Controller, instead of a resize. One worker without a thread: it runs when somebody takes a turn
+ * for it. 0 or -ENOMEM. The poller's descriptor is readable when a turn is due.
+ */
+int thrum_scheduler_add_guest(struct scheduler *scheduler);
+
+/*
+ * Any thread that runs no task. Run what is ready, and if there is nothing wait for it, at most
+ * `patience` nanoseconds (negative: for ever). About `budget` nanoseconds later it returns even so.
+ * *next: how long the next turn can wait, unless the descriptor becomes readable before. False:
+ * another thread is taking a turn.
+ */
+bool thrum_scheduler_turn(struct scheduler *scheduler, int64_t patience, int64_t budget,
+                          int64_t *next);
 
 /* Controller. How many workers there are. */
 unsigned thrum_scheduler_size(const struct scheduler *scheduler);

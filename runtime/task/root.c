@@ -159,7 +159,7 @@ int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_erro
         *errors = NULL;
     if (thrum_worker_self())
         return THRUM_ENESTED;
-    if (!thrum_scheduler_is_here(&runtime->scheduler))
+    if (!thrum_scheduler_is_here(&runtime->scheduler) || runtime_is_guest(runtime))
         return THRUM_ESTATE;
     thrum_root_init(&root, runtime, fn, arg);
     err = thrum_root_begin(&root);

@@ -15,13 +15,15 @@
 #define STACK_BYTES_MIN ((uint64_t)32 << 10)
 #define STACK_BYTES_MAX ((uint64_t)1 << 30)
 
-#define FLAGS (THRUM_STRICT | THRUM_HANDLE_SIGINT)
+#define FLAGS (THRUM_STRICT | THRUM_HANDLE_SIGINT | THRUM_GUEST)
 
 static int check_options(const thrum_options *options)
 {
     if (options->size != sizeof *options || options->layout != THRUM_LAYOUT)
         return THRUM_ELAYOUT;
     if (options->flags & ~FLAGS || options->workers < 0 || options->workers > THRUM_WORKERS_MAX)
+        return -EINVAL;
+    if (options->flags & THRUM_GUEST && options->workers > 1)
         return -EINVAL;
     if (options->abandoned_ns < 0 || options->unused != 0)
         return -EINVAL;
@@ -51,10 +53,17 @@ static int start_workers(struct thrum_runtime *runtime)
 
     if (err)
         return err;
+    if (runtime_is_guest(runtime)) {
+        workers = 1;
+        err = thrum_scheduler_add_guest(&runtime->scheduler);
+    } else {
+        err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)workers);
+    }
     store_relaxed(&runtime->workers, (uint32_t)workers); /* relaxed: nobody knows it yet */
-    err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)workers);
     if (err)
         thrum_scheduler_fini(&runtime->scheduler);
+    else if (runtime_is_guest(runtime))
+        thrum_scheduler_hold(&runtime->scheduler); /* the loop may wake tasks at any time */
     return err;
 }
 
@@ -119,6 +128,21 @@ free_runtime:
     return err;
 }
 
+/* A guest's: somebody has to take the turns. */
+static void take_turns(struct thrum_runtime *runtime)
+{
+    int64_t next = 0;
+
+    if (!runtime_is_guest(runtime))
+        return;
+    thrum_scheduler_release(&runtime->scheduler);
+    while (load_relaxed(&runtime->scheduler.runs) != 0) /* relaxed: they end here */
+        if (!thrum_scheduler_turn(&runtime->scheduler, next == INT64_MAX ? -1 : next, INT64_MAX,
+                                  &next))
+            thrum_panic("thrum_runtime_close was called while another thread takes a turn; end "
+                        "the loop first");
+}
+
 /* No run begins any more; those under way are cancelled, and have returned to who asked for them. */
 static void end_runs(struct thrum_runtime *runtime)
 {
@@ -129,6 +153,7 @@ static void end_runs(struct thrum_runtime *runtime)
     pthread_mutex_unlock(&runtime->control);
     if (runs != RUNS_CLOSED)
         thrum_runtime_cancel_at(runtime, THRUM_ESHUTDOWN, "the runtime closes", NULL, 0);
+    take_turns(runtime);
     while ((runs = load_acquire(&runtime->runs)) != RUNS_CLOSED) /* EDGE run.left */
         thrum_futex_wait(&runtime->runs, runs, -1);
     pthread_mutex_lock(&runtime->control); /* who left last may still hold it */
@@ -162,6 +187,8 @@ int thrum_runtime_close(thrum_runtime *runtime)
     thrum_registry_remove(runtime);
     thrum_sigint_give_back(runtime);
     thrum_scheduler_fini(&runtime->scheduler);
+    if (runtime_is_guest(runtime))
+        thrum_overflow_thread_fini(); /* what the turns on this thread have set up */
     runtime_free(runtime);
     return status;
 }
@@ -194,6 +221,8 @@ int thrum_runtime_set_workers(thrum_runtime *runtime, int workers)
     if (thrum_worker_self())
         return THRUM_ENESTED;
     if (!thrum_scheduler_is_here(&runtime->scheduler))
+        return THRUM_ESTATE;
+    if (runtime_is_guest(runtime))
         return THRUM_ESTATE;
     if (workers < 1 || workers > THRUM_WORKERS_MAX)
         return -EINVAL;

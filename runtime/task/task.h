@@ -115,6 +115,11 @@ struct thrum_runtime {
     struct thrum_runtime *next; /* registry.c */
 };
 
+static inline bool runtime_is_guest(const struct thrum_runtime *runtime)
+{
+    return runtime->options.flags & THRUM_GUEST;
+}
+
 static inline enum task_kind kind_of(const struct thrum_child *child)
 {
     return (enum task_kind)(child->owner & KIND_MASK);
