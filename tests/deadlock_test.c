@@ -628,6 +628,7 @@ TEST(another_run_may_still_help)
     struct pair pair = {listening(2), THRUM_EVENT_INIT, 0};
     pthread_t thread;
 
+    REAL_WORLD_ONLY;
     thrum_hold(pair.runtime, "the other run has not begun");
     CHECK_EQ(pthread_create(&thread, NULL, run_wait, &pair), 0);
     CHECK_EQ(thrum_runtime_run(pair.runtime, look_on, &pair, NULL), 0);
@@ -727,6 +728,7 @@ static int dump_the_others(void *arg)
 
 TEST(a_dump_shows_those_who_sleep)
 {
+    REAL_WORLD_ONLY;
     for (size_t i = 0; i < COUNTS; i++) {
         struct partly partly = {{THRUM_EVENT_INIT, THRUM_EVENT_INIT}, 0};
         thrum_runtime *runtime = runtime_with(counts[i]);

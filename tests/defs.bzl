@@ -36,3 +36,20 @@ def thrum_test(
         deps = ["//:declarations", "//tests:check", library] + deps,
         **kwargs
     )
+
+def in_sim(name, size = "medium"):
+    """The test program `name` once more, in the simulated world.
+
+    Args:
+      name: of the program; the test is NAME_in_sim.
+      size: of the test.
+    """
+    native.sh_test(
+        name = name + "_in_sim",
+        size = size,
+        srcs = ["//tests:in_sim.sh"],
+        args = ["$(rootpath :%s)" % name],
+        data = [":" + name],
+        # Other builds run the programs themselves.
+        tags = ["plain"],
+    )

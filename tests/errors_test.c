@@ -101,6 +101,7 @@ static int tree_in_order(void *arg)
 /* With one worker they end in order of spawning. */
 TEST(the_tree_names_who_failed_in_order_of_ending)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, tree_in_order, NULL), 0);
 }
 
@@ -221,6 +222,7 @@ static int print_tree(void *arg)
 
 TEST(a_tree_prints_a_line_for_each_failure)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, print_tree, NULL), 0);
 }
 
@@ -898,6 +900,7 @@ static int close_without_memory(void *arg)
 
 TEST(without_memory_the_status_is_still_right)
 {
+    REAL_WORLD_ONLY;
     CHECK_EQ(run_with(1, close_without_memory, NULL), 0);
 }
 

@@ -230,6 +230,7 @@ static int in_order(void *arg)
 
 TEST(with_one_worker_they_go_on_in_order_of_arrival)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, in_order, NULL), 0);
 }
 

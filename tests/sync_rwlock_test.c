@@ -96,6 +96,7 @@ static int in_order(void *arg)
 
 TEST(readers_go_together_and_overtake_no_writer)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, in_order, NULL), 0);
 }
 
@@ -127,6 +128,7 @@ static int writer_gives_up(void *arg)
 
 TEST(a_writer_who_gives_up_lets_readers_go)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, writer_gives_up, NULL), 0);
 }
 

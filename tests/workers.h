@@ -9,6 +9,7 @@
 #define THRUM_TESTS_WORKERS_H
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <thrum/thrum.h>
 
@@ -23,8 +24,22 @@
 #endif
 
 #ifndef WORKERS_SLOW
-#define WORKERS_SLOW (getenv("CHECK_FEW") != NULL)
+#define WORKERS_SLOW (getenv("CHECK_FEW") != NULL || getenv("THRUM_SIM") != NULL)
 #endif
+
+/* Runs under THRUM_SIM: the test's own threads are not part of that world. */
+#define REAL_WORLD_ONLY                                          \
+    do {                                                         \
+        if (getenv("THRUM_SIM") != NULL)                         \
+            SKIP("its own threads take part");                   \
+    } while (0)
+
+/* Runs under THRUM_SIM with a seed other than 0: tasks start and go on in any order. */
+#define IN_ORDER_ONLY                                                              \
+    do {                                                                           \
+        if (getenv("THRUM_SIM") != NULL && strcmp(getenv("THRUM_SIM"), "0") != 0) \
+            SKIP("it counts on the order in which tasks start");                   \
+    } while (0)
 
 /* n, or a twentieth of it where everything is slow. */
 static inline int many(int n)

@@ -26,10 +26,17 @@ typedef struct thrum_runtime thrum_runtime;
  *                        is under way, ends the process. When all runs have returned it begins
  *                        anew. The handler that was there before comes back at close. Only one
  *                        runtime at a time may have this flag.
+ *   THRUM_SIMULATE       tasks run in the simulated world: on the thread that calls run, one at a
+ *                        time, on a clock that jumps to the next deadline when all wait, in an
+ *                        order drawn from `seed` (0: who has waited longest goes on). The same
+ *                        program with the same seed does the same again. explore.h has more.
+ *                        THRUM_SIM=seed in the environment sets the flag, and the seed, for every
+ *                        runtime of the process.
  *   THRUM_GUEST          one worker without a thread, for somebody else's loop: guest.h
  */
 #define THRUM_STRICT 1u
 #define THRUM_HANDLE_SIGINT 2u
+#define THRUM_SIMULATE 4u
 #define THRUM_GUEST 8u
 
 typedef struct thrum_options {
@@ -62,11 +69,12 @@ typedef struct thrum_options {
     uint32_t unused;       /* 0 */
     int64_t abandoned_ns;  /* how long close waits for calls of that executor that were abandoned
                               and still run; 0: five minutes */
+    uint64_t seed; /* for THRUM_SIMULATE */
 } thrum_options;
 
 #define THRUM_OPTIONS_INIT \
     {                      \
-        sizeof(thrum_options), 0, 0, THRUM_LAYOUT, 0, NULL, NULL, NULL, 0, 0, 0 \
+        sizeof(thrum_options), 0, 0, THRUM_LAYOUT, 0, NULL, NULL, NULL, 0, 0, 0, 0 \
     }
 
 /*

@@ -12,6 +12,7 @@
 #include <thrum/executor.h>
 #include <thrum/exit_stack.h>
 #include <thrum/fd.h>
+#include <thrum/explore.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/group.h>
@@ -34,6 +35,7 @@
 #include <thrum/select.h>
 #include <thrum/semaphore.h>
 #include <thrum/service.h>
+#include <thrum/shared.h>
 #include <thrum/task.h>
 #include <thrum/ticket.h>
 #include <thrum/time.h>

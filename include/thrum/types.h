@@ -56,7 +56,9 @@ enum {
     THRUM_EFOREIGN = -4104,  /* an object of another runtime */
     THRUM_ESHUTDOWN = -4105, /* the group, or the queue, is shutting down and takes no more */
     THRUM_EBROKEN = -4106,   /* a barrier was broken, a promise was not kept */
-    THRUM_ECLOSED = -4107    /* no more is wanted of a generator: its body shall end */
+    THRUM_ECLOSED = -4107,   /* no more is wanted of a generator: its body shall end */
+    THRUM_ELIVELOCK = -4110, /* a simulated run did not end */
+    THRUM_EDIVERGED = -4111  /* a simulated run was repeated, and was not the same */
 };
 
 /*

@@ -22,6 +22,8 @@ static const struct {
     {THRUM_ESHUTDOWN, "THRUM_ESHUTDOWN", "it is shutting down and takes no more"},
     {THRUM_EBROKEN, "THRUM_EBROKEN", "a barrier was broken or a promise was not kept"},
     {THRUM_ECLOSED, "THRUM_ECLOSED", "no more is wanted of it: it shall end"},
+    {THRUM_ELIVELOCK, "THRUM_ELIVELOCK", "the simulated run did not end"},
+    {THRUM_EDIVERGED, "THRUM_EDIVERGED", "the simulated run was repeated and was not the same"},
 };
 
 /* The errno that the status stands for; there is none so large as INT_MAX. */

@@ -30,6 +30,7 @@ struct fiber {
                                   look into; 0: it must look before each inline start */
     uint64_t stamp;            /* atomic: which unstarted tasks came before it */
     struct fiber *older;       /* constant: all fibers of its source */
+    void *player;              /* for a simulated world: whose turn it is when this fiber runs */
 } __attribute__((aligned(16)));
 
 /* Room for the layer above, zero-filled before the first task: struct strand. */

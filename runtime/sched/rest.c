@@ -107,4 +107,6 @@ void thrum_scheduler_hold(struct scheduler *scheduler)
 void thrum_scheduler_release(struct scheduler *scheduler)
 {
     change_holds(scheduler, (uint64_t)-1);
+    if (UNLIKELY(scheduler->world != NULL))
+        thrum_worker_call(worker_at(scheduler, 0)); /* whether all is stuck it must see for itself */
 }

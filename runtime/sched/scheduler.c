@@ -240,8 +240,9 @@ void thrum_scheduler_here(const struct scheduler *scheduler)
                     "not have; make one of its own");
 }
 
-int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *verbs,
-                         unsigned workers_max, size_t stack_bytes)
+/* All but the clock. */
+static int init(struct scheduler *scheduler, const struct task_verbs *verbs, unsigned workers_max,
+                size_t stack_bytes)
 {
     struct inject_node *node;
     int err;
@@ -267,30 +268,78 @@ int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *v
     err = thrum_poll_init(&scheduler->poll);
     if (err)
         goto fini_source;
-    err = thrum_clock_start(scheduler);
-    if (err)
-        goto fini_poll;
     return 0;
 
-fini_poll:
-    thrum_poll_fini(&scheduler->poll);
 fini_source:
     thrum_fiber_source_fini(&scheduler->outside);
     thrum_stack_arena_fini(&scheduler->loops);
     return err;
 }
 
-void thrum_scheduler_fini(struct scheduler *scheduler)
+static void fini(struct scheduler *scheduler)
 {
     unsigned known = load_relaxed(&scheduler->known); /* relaxed: only the controller writes it */
 
-    while (load_acquire(&scheduler->visitors)) /* EDGE sched.visit */
-        sched_yield(); /* what they came for has run already */
-    end_all(scheduler);
-    thrum_clock_stop(scheduler);
     for (unsigned i = 0; i < known; i++)
         worker_free(worker_at(scheduler, i));
     thrum_poll_fini(&scheduler->poll);
     thrum_fiber_source_fini(&scheduler->outside);
     thrum_stack_arena_fini(&scheduler->loops);
+}
+
+int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *verbs,
+                         unsigned workers_max, size_t stack_bytes)
+{
+    int err = init(scheduler, verbs, workers_max, stack_bytes);
+
+    if (err)
+        return err;
+    err = thrum_clock_start(scheduler);
+    if (err)
+        fini(scheduler);
+    return err;
+}
+
+/* The worker counts as awake for good: whether all is at rest, the world says. */
+int thrum_scheduler_init_simulated(struct scheduler *scheduler, const struct task_verbs *verbs,
+                                   size_t stack_bytes, struct world *world)
+{
+    struct worker *worker;
+    int err = init(scheduler, verbs, 1, stack_bytes);
+
+    if (err)
+        return err;
+    scheduler->world = world;
+    err = thrum_worker_make(scheduler, 0);
+    if (err) {
+        fini(scheduler);
+        return err;
+    }
+    worker = worker_at(scheduler, 0);
+    worker->world = world;
+    store_relaxed(&worker->overdue, OVERDUE_WORLD); /* relaxed: nobody knows it yet */
+    thrum_deque_poison(&worker->deque);
+    thrum_worker_stirs(scheduler);
+    scheduler->size = 1;
+    return 0;
+}
+
+void thrum_scheduler_drive(struct scheduler *scheduler, const uint32_t *done)
+{
+    struct worker *worker = worker_at(scheduler, 0);
+
+    scheduler->world->until = done;
+    thrum_worker_here(worker);
+    thrum_context_leave(&worker->home, &worker->loop, thrum_worker_next, worker);
+    thrum_worker_here(NULL);
+}
+
+void thrum_scheduler_fini(struct scheduler *scheduler)
+{
+    while (load_acquire(&scheduler->visitors)) /* EDGE sched.visit */
+        sched_yield(); /* what they came for has run already */
+    end_all(scheduler);
+    if (!scheduler->world)
+        thrum_clock_stop(scheduler);
+    fini(scheduler);
 }

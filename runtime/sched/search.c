@@ -433,6 +433,22 @@ struct fiber *thrum_worker_search(struct worker *worker)
     return fiber;
 }
 
+void thrum_worker_wait_outside(struct worker *worker)
+{
+    struct scheduler *scheduler = worker->scheduler;
+
+    thrum_idle_search(&scheduler->idle);
+    thrum_idle_sleep(&scheduler->idle, worker->index);
+    fence_seq(); /* EDGE idle.search: who publishes sees that we sleep, or we see what it has */
+    while (thrum_inject_empty(&scheduler->inject) && !notified(worker))
+        thrum_futex_wait(&worker->notified, NOTIFY_NONE, -1);
+    hear(worker);
+    if (thrum_idle_sleeps(&scheduler->idle, worker->index) &&
+        !thrum_idle_unsleep(&scheduler->idle, worker->index))
+        thrum_worker_rests(scheduler);
+    thrum_idle_found(&scheduler->idle);
+}
+
 /*
  * A worker that is to leave stays for its timers, asleep, outside of the event
  * count. It ends them as a thread that is none of the workers.

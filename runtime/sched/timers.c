@@ -125,12 +125,12 @@ static void sweep_if_stale(struct worker *worker, unsigned most)
         sweep(worker, most);
 }
 
-void thrum_timers_tidy(struct worker *worker)
+/* Forget the first ones, as far as they are no longer wanted, but not without end. */
+static void drop_first(struct worker *worker, size_t most)
 {
     struct timers *timers = &worker->timers;
 
-    sweep_if_stale(worker, TIDY);
-    for (unsigned i = 0; i < TIDY && thrum_heap_count(&timers->heap) > 0; i++) {
+    for (; most > 0 && thrum_heap_count(&timers->heap) > 0; most--) {
         struct heap_entry first = thrum_heap_at(&timers->heap, 0);
 
         if (wanted(worker, &first))
@@ -138,6 +138,18 @@ void thrum_timers_tidy(struct worker *worker)
         forget(timers, 0);
     }
     publish_next(timers);
+}
+
+void thrum_timers_tidy(struct worker *worker)
+{
+    sweep_if_stale(worker, TIDY);
+    drop_first(worker, TIDY);
+}
+
+int64_t thrum_timers_first(struct worker *worker)
+{
+    drop_first(worker, SIZE_MAX);
+    return (int64_t)load_relaxed(&worker->timers.next_due); /* relaxed: only we write it */
 }
 
 /* ---- arming and calling off ----------------------------------------------------------------- */

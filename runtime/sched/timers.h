@@ -82,6 +82,9 @@ static inline bool timers_due(const struct timers *timers, int64_t now)
 /* Owner, on its loop. End what is due, but not without end: the rest at the next call. */
 void thrum_timers_expire(struct worker *worker, int64_t now);
 
+/* Owner. When the first is due that is still wanted; TIMER_NEVER: none is. */
+int64_t thrum_timers_first(struct worker *worker);
+
 /* Owner, with time to spare. Forget a few entries that are no longer wanted. */
 void thrum_timers_tidy(struct worker *worker);
 

@@ -16,6 +16,8 @@
 
 #include <errno.h>
 
+#include <thrum/detail/point.h>
+
 #include "runtime/atomic/asymmetric.h"
 #include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
@@ -58,6 +60,39 @@ void thrum_worker_here(struct worker *worker)
 {
     thrum_lane_here = worker ? &worker->deque.lane : &nobody;
     __asm__ __volatile__("" : : : "memory");
+}
+
+struct world *thrum_world_self(void)
+{
+    struct worker *worker = thrum_worker_self();
+
+    return worker ? worker->world : NULL;
+}
+
+int64_t thrum_world_now(void)
+{
+    struct world *world = thrum_world_self();
+
+    return UNLIKELY(world != NULL) ? world->now(world) : thrum_clock_now();
+}
+
+size_t thrum_draw_below(size_t n)
+{
+    struct worker *worker = thrum_worker_self();
+
+    if (UNLIKELY(worker->world != NULL))
+        return worker->world->draw(worker->world, n);
+    return (size_t)(worker_random(worker) % n);
+}
+
+uint32_t thrum_simulated;
+
+void thrum_point_slow(unsigned what, const void *object)
+{
+    struct world *world = thrum_world_self();
+
+    if (world && thrum_lane_self()->current)
+        world->point(world, what, object);
 }
 
 struct fiber *thrum_fiber_self(void)
@@ -104,6 +139,7 @@ static struct fiber *fiber_get(struct pool_cache *cache, struct fiber_source *so
     fiber->task = task;
     fiber->current = NULL;
     fiber->scope = NULL;
+    fiber->player = NULL;
     store_relaxed(&fiber->heard, 0); /* relaxed: nobody runs it */
     return fiber;
 }
@@ -208,6 +244,8 @@ int thrum_worker_pushed(void)
 
     if (!worker)
         thrum_panic("a task was spawned from a thread that runs no task; use thrum_run first");
+    if (UNLIKELY(worker->world != NULL))
+        return worker->world->pushed(worker->world, thrum_deque_unpush(&worker->deque));
     err = thrum_deque_pushed(&worker->deque);
     mind_the_alert(worker);
     POINT("spawn.notify");
@@ -221,6 +259,11 @@ void *thrum_worker_pop(bool *overdue)
 
     if (!worker)
         thrum_panic("a task was joined from a thread that runs no task");
+    if (UNLIKELY(worker->world != NULL)) {
+        *overdue = false;
+        thrum_deque_unpop(&worker->deque);
+        return worker->world->pop(worker->world);
+    }
     *overdue = load_relaxed(&worker->overdue) & OVERDUE_JOIN; /* relaxed: sent again if lost */
     return thrum_deque_pop(&worker->deque);
 }
@@ -329,6 +372,8 @@ static struct fiber *pick(struct worker *worker)
 
     store_relaxed(&worker->visits, ++worker->tick); /* relaxed: the clock's hint */
     if (UNLIKELY(load_relaxed(&worker->overdue) != 0)) { /* relaxed: a request */
+        if (worker->world)
+            return worker->world->pick(worker->world, worker);
         answer(worker);
         if (worker->guest && thrum_turn_is_over(worker))
             return NULL;

@@ -17,6 +17,7 @@
 #include "runtime/sched/fiber.h"
 #include "runtime/sched/ready.h"
 #include "runtime/sched/timers.h"
+#include "runtime/sched/world.h"
 #include "runtime/work/deque.h"
 #include "runtime/work/idle.h"
 
@@ -51,7 +52,12 @@ struct task_verbs {
 #define WORKER_CACHES 5
 
 /* What the clock asks a worker for. */
-enum { OVERDUE_JOIN = 1, OVERDUE_TIMERS = 2, OVERDUE_TURN = 8 /* always, of a guest */ };
+enum {
+    OVERDUE_JOIN = 1,
+    OVERDUE_TIMERS = 2,
+    OVERDUE_WORLD = 4, /* always, in a simulated world */
+    OVERDUE_TURN = 8   /* always, of a guest */
+};
 
 /* What is to become of a worker's thread. Once it is GONE it can be joined. */
 enum { WORKER_STAYS = 0, WORKER_LEAVES, WORKER_GONE, WORKER_ENDS };
@@ -74,6 +80,7 @@ struct worker {
     uint32_t budget;       /* owner: ready objects that may be passed without a yield */
     unsigned foreseen;     /* owner: of those next in the injection queue, prefetched */
     unsigned index;        /* constant */
+    struct world *world;   /* constant: the simulated one; NULL: the real one */
     struct pool_cache fibers;
     struct pool_cache coroutines;
     struct pool_cache above[WORKER_CACHES]; /* for the layer above */
@@ -108,6 +115,7 @@ struct scheduler {
     struct pool_store coroutines;
     const struct task_verbs *verbs; /* constant */
     size_t stack_bytes;             /* constant */
+    struct world *world;            /* constant: NULL: the real one */
     struct poll poll;
     unsigned workers_max;           /* constant */
     uint32_t oversubscribed;        /* atomic: more workers than CPUs: do not spin */
@@ -140,6 +148,11 @@ struct scheduler {
 
 int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *verbs,
                          unsigned workers_max, size_t stack_bytes);
+/* In a simulated world: there is one worker, and no thread. */
+int thrum_scheduler_init_simulated(struct scheduler *scheduler, const struct task_verbs *verbs,
+                                   size_t stack_bytes, struct world *world);
+/* In a simulated world: be its worker until *done is not 0. One thread at a time. */
+void thrum_scheduler_drive(struct scheduler *scheduler, const uint32_t *done);
 /* Stops and joins all threads; nothing may be ready or running. */
 void thrum_scheduler_fini(struct scheduler *scheduler);
 

@@ -9,6 +9,8 @@
  * `state` is BROKEN and the number of the round; a waiter's stamp is the round in
  * which it has come, and what it was told.
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/barrier.h>
 
 #include <errno.h>
@@ -131,6 +133,7 @@ int thrum_barrier_wait(thrum_barrier *barrier, uint32_t *index)
     uint32_t place = 0;
     int status;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, barrier);
     if (!thrum_worker_self())
         thrum_panic("thrum_barrier_wait was called outside a task");
     status = come(barrier, NULL, &place);
@@ -145,6 +148,7 @@ int thrum_barrier_wait(thrum_barrier *barrier, uint32_t *index)
 
 void thrum_barrier_reset(thrum_barrier *barrier)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, barrier);
     waiters_lock(list_of(barrier));
     list_of(barrier)->state &= ~BROKEN;
     end_round(barrier, TOLD_BROKEN);
@@ -152,6 +156,7 @@ void thrum_barrier_reset(thrum_barrier *barrier)
 
 void thrum_barrier_abort(thrum_barrier *barrier)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, barrier);
     waiters_lock(list_of(barrier));
     list_of(barrier)->state |= BROKEN;
     end_round(barrier, TOLD_BROKEN);
@@ -171,6 +176,7 @@ bool thrum_barrier_broken(thrum_barrier *barrier)
 {
     bool broken;
 
+    thrum_point_at(THRUM_POINT_READ, barrier);
     waiters_lock(list_of(barrier));
     broken = list_of(barrier)->state & BROKEN;
     waiters_unlock(list_of(barrier));

@@ -6,6 +6,8 @@
  * of them and none needs to be known. A send wakes all who wait; each looks for
  * itself, under the lock.
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/broadcast.h>
 
 #include <errno.h>
@@ -44,6 +46,7 @@ void thrum_broadcast_destroy(thrum_broadcast *broadcast)
 
 void thrum_broadcast_subscribe(thrum_broadcast *broadcast, thrum_subscriber *subscriber)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, broadcast);
     subscriber->broadcast = broadcast;
     waiters_lock(list_of(broadcast));
     subscriber->next = broadcast->sent;
@@ -59,6 +62,7 @@ int thrum_broadcast_send(thrum_broadcast *broadcast, const void *item)
 {
     struct waiters *list = list_of(broadcast);
 
+    thrum_point_at(THRUM_POINT_RELEASE, broadcast);
     waiters_lock(list);
     if (list->state & SHUT) {
         waiters_unlock(list);
@@ -74,6 +78,7 @@ void thrum_broadcast_shutdown(thrum_broadcast *broadcast)
 {
     struct waiters *list = list_of(broadcast);
 
+    thrum_point_at(THRUM_POINT_RELEASE, broadcast);
     waiters_lock(list);
     list->state |= SHUT;
     thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
@@ -99,6 +104,7 @@ int thrum_broadcast_try_receive(thrum_subscriber *subscriber, void *item, uint64
     struct waiters *list = list_of(subscriber->broadcast);
     int status;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, subscriber->broadcast);
     waiters_lock(list);
     status = receive(subscriber, item, missed);
     waiters_unlock(list);

@@ -4,6 +4,8 @@
  * A waiter is linked before the mutex is unlocked, so that whoever changes
  * what it guards finds it.
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/condition.h>
 
 #include "runtime/base/point.h"
@@ -58,6 +60,7 @@ int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
     struct waiter self;
     int status;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, cond);
     if (!thrum_worker_self() || !thrum_mutex_owned(mutex))
         thrum_panic("thrum_cond_wait was called by a task that has not locked the mutex");
     status = thrum_waiter_begin(&self);
@@ -93,6 +96,7 @@ void thrum_cond_notify(thrum_cond *cond, size_t n)
 {
     struct notice notice = {list_of(cond), n};
 
+    thrum_point_at(THRUM_POINT_RELEASE, cond);
     waiters_lock(notice.list);
     thrum_waiters_wake(&notice.list->lock, notify_some, &notice);
 }
@@ -101,6 +105,7 @@ void thrum_cond_notify_all(thrum_cond *cond)
 {
     struct waiters *list = list_of(cond);
 
+    thrum_point_at(THRUM_POINT_RELEASE, cond);
     waiters_lock(list);
     thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
 }

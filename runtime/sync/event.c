@@ -8,6 +8,8 @@
  * Edges
  *   event.set   set -> wait   what the setter did before
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/event.h>
 
 #include "runtime/base/point.h"
@@ -41,9 +43,15 @@ void thrum_event_destroy(thrum_event *event)
     waiters_unlock(list);
 }
 
-bool thrum_event_is_set(const thrum_event *event)
+static bool is_set(const thrum_event *event)
 {
     return load_acquire(&event->state) == EVENT_SET; /* EDGE event.set */
+}
+
+bool thrum_event_is_set(const thrum_event *event)
+{
+    thrum_point_at(THRUM_POINT_READ, event);
+    return is_set(event);
 }
 
 static bool again(struct waiters *list, struct waiter *self)
@@ -57,9 +65,10 @@ int thrum_event_wait(thrum_event *event)
 {
     struct waiter self;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, event);
     if (!thrum_worker_self())
         thrum_panic("thrum_event_wait was called outside a task");
-    if (thrum_event_is_set(event)) {
+    if (is_set(event)) {
         thrum_spend();
         return 0;
     }
@@ -70,6 +79,7 @@ void thrum_event_set(thrum_event *event)
 {
     struct waiters *list = list_of(event);
 
+    thrum_point_at(THRUM_POINT_RELEASE, event);
     waiters_lock(list);
     store_release(&list->state, EVENT_SET);                /* EDGE event.set */
     thrum_waiters_wake_all(&list->lock, list, NULL, NULL); /* the event may be gone */
@@ -79,6 +89,7 @@ void thrum_event_clear(thrum_event *event)
 {
     struct waiters *list = list_of(event);
 
+    thrum_point_at(THRUM_POINT_WRITE, event);
     waiters_lock(list);
     store_relaxed(&list->state, EVENT_CLEAR); /* relaxed: who sees it learns nothing */
     waiters_unlock(list);
@@ -88,7 +99,7 @@ void thrum_event_clear(thrum_event *event)
 
 static bool glance(const thrum_case *one)
 {
-    return thrum_event_is_set(one->object);
+    return is_set(one->object);
 }
 
 const struct select_kind thrum_select_event = {.waiters = &kind, .glance = glance};

@@ -7,6 +7,8 @@
  * Edges
  *   latch.open   count_down -> wait   what was done before the count went down
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/latch.h>
 
 #include <errno.h>
@@ -45,6 +47,7 @@ int thrum_latch_count_down(thrum_latch *latch, uint32_t n)
     struct waiters *list = list_of(latch);
     uint32_t count;
 
+    thrum_point_at(THRUM_POINT_RELEASE, latch);
     waiters_lock(list);
     count = load_relaxed(&list->state); /* relaxed: under the lock */
     if (count >= n)
@@ -68,6 +71,7 @@ int thrum_latch_wait(thrum_latch *latch)
 {
     struct waiter self;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, latch);
     if (!thrum_worker_self())
         thrum_panic("thrum_latch_wait was called outside a task");
     if (thrum_latch_count(latch) == 0) {

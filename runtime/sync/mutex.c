@@ -9,6 +9,8 @@
  * Edges
  *   mutex.held   unlock -> lock   what was done under the lock
  */
+#include <thrum/detail/point.h>
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -133,6 +135,7 @@ int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self)
 
 int thrum_mutex_trylock(thrum_mutex *mutex)
 {
+    thrum_point_at(THRUM_POINT_ACQUIRE, mutex);
     if (!thrum_worker_self())
         thrum_panic("thrum_mutex_trylock was called outside a task");
     return take(mutex) ? 0 : -EBUSY;
@@ -143,6 +146,7 @@ int thrum_mutex_lock(thrum_mutex *mutex)
     struct waiter self;
     int status;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, mutex);
     if (!thrum_worker_self())
         thrum_panic("thrum_mutex_lock was called outside a task");
     if (LIKELY(take(mutex))) {

@@ -9,6 +9,8 @@
  * Edges
  *   once.done   run -> run   what was done, or tried
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/once.h>
 
 #include <errno.h>
@@ -28,9 +30,15 @@ static struct waiters *list_of(const thrum_once *once)
     return (struct waiters *)(uintptr_t)once;
 }
 
-bool thrum_once_done(const thrum_once *once)
+static bool is_done(const thrum_once *once)
 {
     return load_acquire(&once->state) == ONCE_DONE; /* EDGE once.done */
+}
+
+bool thrum_once_done(const thrum_once *once)
+{
+    thrum_point_at(THRUM_POINT_READ, once);
+    return is_done(once);
 }
 
 /* Lock held. Is there nothing to wait for? The stamp: the state in which the waiter goes on. */
@@ -86,9 +94,10 @@ int thrum_once_run(thrum_once *once, thrum_fn fn, void *arg)
     struct waiter self;
     int status;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, once);
     if (!thrum_worker_self())
         thrum_panic("thrum_once_run was called outside a task");
-    if (LIKELY(thrum_once_done(once))) {
+    if (LIKELY(is_done(once))) {
         thrum_spend();
         return 0;
     }

@@ -6,6 +6,8 @@
  * Edges
  *   promise.done   resolve -> wait   the value, the status, and all done before
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/promise.h>
 
 #include <errno.h>
@@ -30,13 +32,19 @@ void thrum_promise_init(thrum_promise *promise, void *value, size_t bytes)
     *promise = (thrum_promise)THRUM_PROMISE_INIT(value, bytes);
 }
 
-bool thrum_promise_resolved(const thrum_promise *promise, int *status)
+static bool resolved(const thrum_promise *promise, int *status)
 {
     if (load_acquire(&promise->state) == PROMISE_OPEN) /* EDGE promise.done */
         return false;
     if (status)
         *status = promise->status;
     return true;
+}
+
+bool thrum_promise_resolved(const thrum_promise *promise, int *status)
+{
+    thrum_point_at(THRUM_POINT_READ, promise);
+    return resolved(promise, status);
 }
 
 static int resolve(thrum_promise *promise, const void *value, int status)
@@ -60,16 +68,19 @@ static int resolve(thrum_promise *promise, const void *value, int status)
 
 int thrum_promise_set(thrum_promise *promise, const void *value)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, promise);
     return resolve(promise, value, 0);
 }
 
 int thrum_promise_fail(thrum_promise *promise, int status)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, promise);
     return status < 0 ? resolve(promise, NULL, status) : -EINVAL;
 }
 
 int thrum_promise_drop(thrum_promise *promise)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, promise);
     return resolve(promise, NULL, THRUM_EBROKEN);
 }
 
@@ -93,7 +104,7 @@ static int give(const thrum_promise *promise, void *value)
 {
     int status = 0;
 
-    (void)thrum_promise_resolved(promise, &status);
+    (void)resolved(promise, &status);
     if (status == 0 && value && promise->bytes)
         memcpy(value, promise->value, promise->bytes);
     return status;
@@ -104,9 +115,10 @@ int thrum_promise_wait(thrum_promise *promise, void *value)
     struct waiter self;
     int status = 0;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, promise);
     if (!thrum_worker_self())
         thrum_panic("thrum_promise_wait was called outside a task");
-    if (thrum_promise_resolved(promise, NULL))
+    if (resolved(promise, NULL))
         thrum_spend();
     else
         status = thrum_waiter_wait(list_of(promise), &self, &kind);
@@ -117,7 +129,7 @@ int thrum_promise_wait(thrum_promise *promise, void *value)
 
 static bool glance(const thrum_case *one)
 {
-    return thrum_promise_resolved(one->object, NULL);
+    return resolved(one->object, NULL);
 }
 
 static int result(thrum_case *one, const struct waiter *self)

@@ -14,6 +14,8 @@
  *
  * `count` and `state` are changed under the lock, and looked at without it.
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/queue.h>
 
 #include <errno.h>
@@ -332,6 +334,7 @@ int thrum_queue_try_put(thrum_queue *queue, const void *item)
     struct woken woken = {NULL, NULL, 0};
     int status;
 
+    thrum_point_at(THRUM_POINT_RELEASE, queue);
     enter(queue);
     status = put(queue, item, &woken);
     leave(queue, &woken);
@@ -343,6 +346,7 @@ int thrum_queue_try_get(thrum_queue *queue, void *item)
     struct woken woken = {NULL, NULL, 0};
     int status;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, queue);
     enter(queue);
     status = get(queue, item, &woken);
     leave(queue, &woken);
@@ -521,6 +525,7 @@ int thrum_queue_task_done(thrum_queue *queue)
 {
     int status = 0;
 
+    thrum_point_at(THRUM_POINT_RELEASE, queue);
     enter(queue);
     if (queue->unfinished == 0)
         status = -EINVAL;
@@ -541,6 +546,7 @@ static const struct waiters_kind joining = {.again = all_done, .wait = {"queue",
 
 int thrum_queue_join(thrum_queue *queue)
 {
+    thrum_point_at(THRUM_POINT_ACQUIRE, queue);
     if (!thrum_worker_self())
         thrum_panic("thrum_queue_join was called outside a task");
     if (thrum_queue_unfinished(queue) == 0)
@@ -550,6 +556,7 @@ int thrum_queue_join(thrum_queue *queue)
 
 void thrum_queue_shutdown(thrum_queue *queue, bool immediate)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, queue);
     enter(queue);
     lock_pin(&queue->lock);
     store_relaxed(&queue->state, SHUT); /* relaxed: likewise */
@@ -575,6 +582,7 @@ void thrum_queue_shutdown(thrum_queue *queue, bool immediate)
 
 size_t thrum_queue_count(thrum_queue *queue)
 {
+    thrum_point_at(THRUM_POINT_READ, queue);
     return count_of(queue);
 }
 
@@ -582,6 +590,7 @@ size_t thrum_queue_unfinished(thrum_queue *queue)
 {
     size_t unfinished;
 
+    thrum_point_at(THRUM_POINT_READ, queue);
     enter(queue);
     unfinished = queue->unfinished;
     lock_leave(&queue->lock);

@@ -9,6 +9,8 @@
  * Edges
  *   rwlock.held   unlock -> lock   what was done under the lock
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/rwlock.h>
 
 #include <errno.h>
@@ -162,21 +164,25 @@ static int try_lock(thrum_rwlock *rwlock, enum wish wish)
 
 int thrum_rwlock_read(thrum_rwlock *rwlock)
 {
+    thrum_point_at(THRUM_POINT_ACQUIRE, rwlock);
     return lock(rwlock, READ);
 }
 
 int thrum_rwlock_write(thrum_rwlock *rwlock)
 {
+    thrum_point_at(THRUM_POINT_ACQUIRE, rwlock);
     return lock(rwlock, WRITE);
 }
 
 int thrum_rwlock_try_read(thrum_rwlock *rwlock)
 {
+    thrum_point_at(THRUM_POINT_ACQUIRE, rwlock);
     return try_lock(rwlock, READ);
 }
 
 int thrum_rwlock_try_write(thrum_rwlock *rwlock)
 {
+    thrum_point_at(THRUM_POINT_ACQUIRE, rwlock);
     return try_lock(rwlock, WRITE);
 }
 

@@ -24,6 +24,8 @@
  * stands before all others then. That it stands in no list is how some objects
  * tell it that it was; so it is linked again only once it has been told.
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/select.h>
 
 #include <errno.h>
@@ -48,13 +50,13 @@ static struct waiters *list_of_task(void *task)
 
 static int check_task(const thrum_case *one)
 {
-    return thrum_task_ended(one->object, NULL) ? 0
+    return thrum_task_over(one->object, NULL) ? 0
                                                : thrum_task_check_join(one->object, "thrum_select");
 }
 
 static bool glance_at_task(const thrum_case *one)
 {
-    return thrum_task_ended(one->object, NULL);
+    return thrum_task_over(one->object, NULL);
 }
 
 static int status_of_task(thrum_case *one, const struct waiter *self)
@@ -62,7 +64,7 @@ static int status_of_task(thrum_case *one, const struct waiter *self)
     int status = 0;
 
     (void)self;
-    (void)thrum_task_ended(one->object, &status);
+    (void)thrum_task_over(one->object, &status);
     return status;
 }
 
@@ -124,7 +126,7 @@ struct selection {
 /* Where a select has a choice, this is it: one of n. */
 static size_t draw(size_t n)
 {
-    return n == 1 ? 0 : (size_t)(worker_random(thrum_worker_self()) % n);
+    return n == 1 ? 0 : thrum_draw_below(n);
 }
 
 /* 0, or what is wrong with the case. Note what it is for all. */
@@ -451,13 +453,14 @@ int thrum_select(thrum_case *cases, size_t n, unsigned flags)
     int status = 0;
 
     thrum_check_inside("thrum_select");
+    thrum_point_at(THRUM_POINT_HERE, NULL);
     if (n == 0 || n > INT_MAX || flags & ~THRUM_SELECT_ORDERED)
         return -EINVAL;
     for (size_t i = 0; i < n && !status; i++)
         status = consider(&all, i);
     if (status)
         return status;
-    all.now = all.timed == n ? 0 : thrum_clock_now();
+    all.now = all.timed == n ? 0 : thrum_world_now();
     all.wait = (struct wait){strand_of(thrum_lane_self()->fiber), 0};
     if (look(&all, flags) || all.otherwise != n) {
         if (all.chosen == n)

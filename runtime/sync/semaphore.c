@@ -8,6 +8,8 @@
  * Edges
  *   sem.permit   release -> acquire   what was done with the permit before
  */
+#include <thrum/detail/point.h>
+
 #include <thrum/semaphore.h>
 
 #include <errno.h>
@@ -73,6 +75,7 @@ static bool take(thrum_sem *sem, uint32_t n)
 
 int thrum_sem_try_acquire(thrum_sem *sem, uint32_t n)
 {
+    thrum_point_at(THRUM_POINT_ACQUIRE, sem);
     if (!in_range(sem, n))
         return -EINVAL;
     return take(sem, n) ? 0 : -EAGAIN;
@@ -143,6 +146,7 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
 {
     struct waiter self;
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, sem);
     if (!thrum_worker_self())
         thrum_panic("thrum_sem_acquire was called outside a task; use thrum_sem_try_acquire there");
     if (!in_range(sem, n))
@@ -159,6 +163,7 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
 {
     uint32_t seen = load_relaxed(&sem->state); /* relaxed: a guess */
 
+    thrum_point_at(THRUM_POINT_RELEASE, sem);
     if (n > sem->bound)
         return -EINVAL;
     while (!(seen & WAITED)) {

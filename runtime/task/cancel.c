@@ -17,6 +17,8 @@
  *   cancel.mark   mark -> sum          the cancel and its reason
  *   cancel.seen   alert <-> commit     one sees the other
  */
+#include <thrum/detail/point.h>
+
 #include "runtime/task/cancel.h"
 
 #include <string.h>
@@ -169,6 +171,8 @@ void thrum_cancel_scope(struct thrum_scope *scope, int code, const char *text, c
 void thrum_scope_cancel_at(thrum_scope *scope, int code, const char *text, const char *file,
                            int line)
 {
+    thrum_point_at(THRUM_POINT_RELEASE, scope);
+    thrum_point_at(THRUM_POINT_RELEASE, scope);
     if (!scope->owner)
         thrum_panic("thrum_scope_cancel was called on a scope that is not open");
     thrum_cancel_scope(scope, code, text, file, line);

@@ -94,7 +94,7 @@ void thrum_task_on_end(thrum_task *task, thrum_done *done, thrum_done_fn fn, voi
     done->arg = arg;
     done->linked = false;
     waiters_lock(&task->waiters);
-    ended = thrum_task_ended(task, NULL);
+    ended = thrum_task_over(task, NULL);
     if (!ended) {
         link_last(task, done);
         thrum_task_ref(task);

@@ -10,6 +10,7 @@
  *   run.left   thrum_runs_leave -> thrum_runtime_close   who kept the runtime is done with it
  */
 #include "runtime/plat/futex.h"
+#include "runtime/plat/overflow.h"
 #include "runtime/task/cancel.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/sigint.h"
@@ -150,10 +151,43 @@ void thrum_root_init(struct root *root, struct thrum_runtime *runtime, thrum_fn 
                           .runtime = runtime};
 }
 
-int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_error **errors)
+static void wait_for(struct root *root)
+{
+    struct thrum_runtime *runtime = root->runtime;
+
+    if (runtime->sim)
+        thrum_scheduler_drive(&runtime->scheduler, &root->done);
+    while (load_acquire(&root->done) == 0) /* EDGE run.done */
+        thrum_futex_wait(&root->done, 0, -1);
+}
+
+int thrum_root_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_error **errors)
 {
     struct root root;
     int err;
+
+    if (errors)
+        *errors = NULL;
+    thrum_root_init(&root, runtime, fn, arg);
+    if (runtime->sim)
+        pthread_mutex_lock(&runtime->driving);
+    err = thrum_root_begin(&root);
+    if (!err)
+        wait_for(&root);
+    if (runtime->sim)
+        pthread_mutex_unlock(&runtime->driving);
+    if (err)
+        return err;
+    thrum_root_leave(&root);
+    thrum_reason_free(&root.scope);
+    hand_out(&root, errors);
+    thrum_runs_leave(runtime);
+    return root.status;
+}
+
+int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_error **errors)
+{
+    int status;
 
     if (errors)
         *errors = NULL;
@@ -161,17 +195,12 @@ int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_erro
         return THRUM_ENESTED;
     if (!thrum_scheduler_is_here(&runtime->scheduler) || runtime_is_guest(runtime))
         return THRUM_ESTATE;
-    thrum_root_init(&root, runtime, fn, arg);
-    err = thrum_root_begin(&root);
-    if (err)
-        return err;
-    while (load_acquire(&root.done) == 0) /* EDGE run.done */
-        thrum_futex_wait(&root.done, 0, -1);
-    thrum_root_leave(&root);
-    thrum_reason_free(&root.scope);
-    hand_out(&root, errors);
-    thrum_runs_leave(runtime);
-    return root.status;
+    if (runtime->sim)
+        thrum_overflow_thread_init();
+    status = thrum_root_run(runtime, fn, arg, errors);
+    if (runtime->sim)
+        thrum_overflow_thread_fini();
+    return status;
 }
 
 /* Lock held. Is it under way, since then? */

@@ -10,12 +10,14 @@
 #include "runtime/task/scope.h"
 #include "runtime/task/sigint.h"
 #include "runtime/task/task.h"
+#include "runtime/world/sim.h"
+#include "runtime/world/strategies.h"
 
 #define STACK_BYTES_DEFAULT ((uint64_t)64 << 10)
 #define STACK_BYTES_MIN ((uint64_t)32 << 10)
 #define STACK_BYTES_MAX ((uint64_t)1 << 30)
 
-#define FLAGS (THRUM_STRICT | THRUM_HANDLE_SIGINT | THRUM_GUEST)
+#define FLAGS (THRUM_STRICT | THRUM_HANDLE_SIGINT | THRUM_SIMULATE | THRUM_GUEST)
 
 static int check_options(const thrum_options *options)
 {
@@ -23,7 +25,7 @@ static int check_options(const thrum_options *options)
         return THRUM_ELAYOUT;
     if (options->flags & ~FLAGS || options->workers < 0 || options->workers > THRUM_WORKERS_MAX)
         return -EINVAL;
-    if (options->flags & THRUM_GUEST && options->workers > 1)
+    if (options->flags & THRUM_GUEST && (options->workers > 1 || options->flags & THRUM_SIMULATE))
         return -EINVAL;
     if (options->abandoned_ns < 0 || options->unused != 0)
         return -EINVAL;
@@ -42,15 +44,50 @@ static void root_scope_init(struct thrum_runtime *runtime)
     store_relaxed(&runtime->place.fiber.heard, 1); /* relaxed: nobody knows it yet */
 }
 
+static uint64_t stack_bytes_of(const struct thrum_runtime *runtime)
+{
+    uint64_t stack_bytes = runtime->options.stack_bytes;
+
+    return stack_bytes ? stack_bytes : STACK_BYTES_DEFAULT;
+}
+
+static void end_simulation(struct thrum_runtime *runtime)
+{
+    if (runtime->sim)
+        thrum_sim_free(runtime->sim);
+    if (runtime->oracle)
+        thrum_oracle_free(runtime->oracle);
+}
+
+/* Nobody sees how many workers there are, but a program may ask. */
+static int start_simulation(struct thrum_runtime *runtime)
+{
+    const thrum_options *options = &runtime->options;
+    int err = -ENOMEM;
+
+    store_relaxed(&runtime->workers, (uint32_t)(options->workers ? options->workers : 1));
+    /* relaxed: nobody knows it yet */
+    runtime->oracle = thrum_oracle_random(options->seed);
+    runtime->sim = runtime->oracle ? thrum_sim_new(&thrum_task_verbs, runtime->oracle) : NULL;
+    if (runtime->sim)
+        err = thrum_scheduler_init_simulated(&runtime->scheduler, &runtime->sim->verbs,
+                                             stack_bytes_of(runtime), &runtime->sim->world);
+    if (err)
+        end_simulation(runtime);
+    return err;
+}
+
 /* The scheduler, with its workers. */
 static int start_workers(struct thrum_runtime *runtime)
 {
     const thrum_options *options = &runtime->options;
-    uint64_t stack_bytes = options->stack_bytes ? options->stack_bytes : STACK_BYTES_DEFAULT;
     int workers = options->workers ? options->workers : thrum_cpus_available();
-    int err = thrum_scheduler_init(&runtime->scheduler, &thrum_task_verbs, THRUM_WORKERS_MAX,
-                                   stack_bytes);
+    int err;
 
+    if (options->flags & THRUM_SIMULATE)
+        return start_simulation(runtime);
+    err = thrum_scheduler_init(&runtime->scheduler, &thrum_task_verbs, THRUM_WORKERS_MAX,
+                               stack_bytes_of(runtime));
     if (err)
         return err;
     if (runtime_is_guest(runtime)) {
@@ -75,7 +112,10 @@ static struct thrum_runtime *runtime_new(const thrum_options *options)
         return NULL;
     pthread_mutex_init(&runtime->control, NULL);
     pthread_mutex_init(&runtime->roots_lock, NULL);
+    pthread_mutex_init(&runtime->driving, NULL);
     runtime->options = *options;
+    if (!runtime_is_guest(runtime) && thrum_simulation_wanted(&runtime->options.seed))
+        runtime->options.flags |= THRUM_SIMULATE;
     root_scope_init(runtime);
     return runtime;
 }
@@ -85,6 +125,7 @@ static void runtime_free(struct thrum_runtime *runtime)
     thrum_fds_free(&runtime->fds);
     thrum_slabs_free(&runtime->slabs);
     thrum_reason_free(&runtime->scope);
+    pthread_mutex_destroy(&runtime->driving);
     pthread_mutex_destroy(&runtime->roots_lock);
     pthread_mutex_destroy(&runtime->control);
     thrum_memory_put(runtime);
@@ -123,6 +164,7 @@ give_back:
     thrum_sigint_give_back(runtime);
 fini_scheduler:
     thrum_scheduler_fini(&runtime->scheduler);
+    end_simulation(runtime);
 free_runtime:
     runtime_free(runtime);
     return err;
@@ -189,6 +231,7 @@ int thrum_runtime_close(thrum_runtime *runtime)
     thrum_scheduler_fini(&runtime->scheduler);
     if (runtime_is_guest(runtime))
         thrum_overflow_thread_fini(); /* what the turns on this thread have set up */
+    end_simulation(runtime);
     runtime_free(runtime);
     return status;
 }
@@ -226,6 +269,10 @@ int thrum_runtime_set_workers(thrum_runtime *runtime, int workers)
         return THRUM_ESTATE;
     if (workers < 1 || workers > THRUM_WORKERS_MAX)
         return -EINVAL;
+    if (runtime->sim) {
+        store_relaxed(&runtime->workers, (uint32_t)workers); /* relaxed: a figure only */
+        return 0;
+    }
     pthread_mutex_lock(&runtime->control);
     err = thrum_scheduler_resize(&runtime->scheduler, (unsigned)workers);
     store_relaxed(&runtime->workers, thrum_scheduler_size(&runtime->scheduler)); /* relaxed: a

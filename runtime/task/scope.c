@@ -28,6 +28,8 @@
  *   cancel.seen    alert <-> wait's commit, checks   one sees the other
  *   record.made    record_get -> scope_outer         the record in the chain
  */
+#include <thrum/detail/point.h>
+
 #include "runtime/task/scope.h"
 
 #include <errno.h>
@@ -485,6 +487,8 @@ int thrum_shield_end(thrum_shield *shield)
 
 int thrum_checkpoint(void)
 {
+    thrum_point_at(THRUM_POINT_HERE, NULL);
+    thrum_point_at(THRUM_POINT_HERE, NULL);
     thrum_check_inside("thrum_checkpoint");
     thrum_spend();
     return thrum_cancel_check();
@@ -495,6 +499,8 @@ bool thrum_cancel_pending(void)
     const struct thrum_lane *lane = thrum_lane_self();
     uint64_t heard;
 
+    thrum_point_at(THRUM_POINT_HERE, NULL);
+    thrum_point_at(THRUM_POINT_HERE, NULL);
     thrum_check_inside("thrum_cancel_pending");
     return look(strand_of(lane->fiber), lane->scope, lane->current, &heard);
 }

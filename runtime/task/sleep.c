@@ -17,7 +17,7 @@
 
 thrum_time thrum_now(void)
 {
-    return (thrum_time){thrum_clock_now()};
+    return (thrum_time){thrum_world_now()};
 }
 
 thrum_time thrum_in(int64_t duration)
@@ -90,7 +90,7 @@ int thrum_sleep_until(thrum_time when)
 
     if (!thrum_worker_self())
         thrum_panic("thrum_sleep was called outside a task; use nanosleep there");
-    if (when.ns <= thrum_clock_now())
+    if (when.ns <= thrum_world_now())
         return thrum_yield();
     status = thrum_cancel_check();
     if (status)

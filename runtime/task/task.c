@@ -14,6 +14,8 @@
  *   task.running     thrum_task_start -> cancel           where it runs
  *   task.reference   unref -> unref, end                  all use before the memory is reused
  */
+#include <thrum/detail/point.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -315,13 +317,19 @@ void thrum_task_unref(thrum_task *task)
         task_free(task);
 }
 
-bool thrum_task_ended(const thrum_task *task, int *status)
+bool thrum_task_over(const thrum_task *task, int *status)
 {
     if (load_acquire(&task->state) != TASK_ENDED) /* EDGE task.ended */
         return false;
     if (status)
         *status = task->status;
     return true;
+}
+
+bool thrum_task_ended(const thrum_task *task, int *status)
+{
+    thrum_point_at(THRUM_POINT_READ, task);
+    return thrum_task_over(task, status);
 }
 
 const char *thrum_task_name(const thrum_task *task)
@@ -346,6 +354,7 @@ bool thrum_task_cancel_at(thrum_task *task, int code, const char *text, const ch
         &container_of(task->slabs, struct thrum_runtime, slabs)->scheduler;
     uint64_t seen = load_relaxed(&task->requests); /* relaxed: a guess */
 
+    thrum_point_at(THRUM_POINT_RELEASE, task);
     if (!(seen & CLOSED))
         thrum_cancel_explain(&task->scope, code, text, file, line);
     POINT("cancel.mark");
@@ -400,7 +409,7 @@ int thrum_uncancel(void)
 static bool ended(struct waiters *list, struct waiter *self)
 {
     (void)self;
-    return thrum_task_ended(container_of(list, struct thrum_task, waiters), NULL);
+    return thrum_task_over(container_of(list, struct thrum_task, waiters), NULL);
 }
 
 static void tell(const void *object, bool still, char *text, size_t size)
@@ -421,7 +430,7 @@ static int wait_for_end(void *arg)
     struct thrum_task *task = arg;
     struct waiter self;
 
-    return thrum_task_ended(task, NULL) ? 0 : thrum_waiter_wait(&task->waiters, &self, &thrum_task_joiners);
+    return thrum_task_over(task, NULL) ? 0 : thrum_waiter_wait(&task->waiters, &self, &thrum_task_joiners);
 }
 
 /* Whoever is in our chain waits for us. */
@@ -453,7 +462,7 @@ static void give_outcome(const struct thrum_task *task, thrum_outcome *outcome)
 
 bool thrum_task_outcome(const thrum_task *task, thrum_outcome *outcome)
 {
-    if (!thrum_task_ended(task, NULL))
+    if (!thrum_task_over(task, NULL))
         return false;
     if (outcome)
         give_outcome(task, outcome);
@@ -484,6 +493,7 @@ int thrum_task_join(thrum_task *task, thrum_outcome *outcome)
 {
     int status = thrum_task_check_join(task, "thrum_task_join");
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, task);
     if (!status)
         status = thrum_task_wait(task, wait_for_end, task);
     if (status == 0 || status == THRUM_ECANCELED)
@@ -495,6 +505,7 @@ int thrum_shield_join(thrum_task *task, thrum_outcome *outcome)
 {
     int status = thrum_task_check_join(task, "thrum_shield_join");
 
+    thrum_point_at(THRUM_POINT_ACQUIRE, task);
     if (!status)
         status = wait_for_end(task);
     if (!status)

@@ -91,8 +91,13 @@ struct root {
     uint32_t done;             /* atomic, futex */
 };
 
+struct sim;
+
 struct thrum_runtime {
     struct scheduler scheduler;
+    struct sim *sim;         /* constant: the simulated world; NULL: the real one */
+    struct oracle *oracle;   /* constant: its own; NULL: who explores has one */
+    pthread_mutex_t driving; /* simulated: one run at a time is the worker */
     struct slabs slabs;
     struct fds fds;
     struct thrum_scope scope; /* around all roots */
@@ -294,6 +299,9 @@ static inline bool task_is_starting(const struct thrum_task *task)
     return task_handled(task) && task->starting;
 }
 
+/* thrum_task_ended for the runtime itself: no point. */
+bool thrum_task_over(const struct thrum_task *task, int *status);
+
 /* A task starts here. Returns the scope that must be innermost when it has ended. */
 struct thrum_scope *thrum_task_start(struct thrum_task *task);
 
@@ -325,6 +333,10 @@ void thrum_root_init(struct root *root, struct thrum_runtime *runtime, thrum_fn 
 int thrum_root_begin(struct root *root);
 
 /* A root task has ended. It may be gone after. */
+/* As thrum_runtime_run, by a thread that may be a worker: it can tell an overflow of a stack. */
+int thrum_root_run(struct thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_error **errors);
+
+/* root.c: a root task has ended. It may be gone after. */
 void thrum_root_end(struct root *root, struct ending ending);
 
 /* It is no longer among the roots under way. */

@@ -172,7 +172,7 @@ static int begin(thrum_timeout *timeout, thrum_time when, bool due)
 int thrum_timeout_begin_at(thrum_timeout *timeout, thrum_time when)
 {
     thrum_check_inside("thrum_timeout_begin_at");
-    return begin(timeout, when, when.ns <= thrum_clock_now());
+    return begin(timeout, when, when.ns <= thrum_world_now());
 }
 
 int thrum_timeout_begin(thrum_timeout *timeout, int64_t duration)
@@ -191,7 +191,7 @@ int thrum_timeout_reschedule_at(thrum_timeout *timeout, thrum_time when)
     if (timeout->state != TIMEOUT_OPEN || !disarm(timeout))
         return THRUM_ESTATE;
     err = arm(timeout, when.ns);
-    if (!err && when.ns <= thrum_clock_now())
+    if (!err && when.ns <= thrum_world_now())
         thrum_deadline_expire(&deadline_of(timeout)->timer, key_now(timeout) | 1);
     return err;
 }

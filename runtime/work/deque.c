@@ -295,6 +295,28 @@ void *thrum_deque_pop(struct deque *deque)
     return slot_load(deque, bottom);
 }
 
+/* relaxed, in these three: nobody else looks */
+void *thrum_deque_unpush(struct deque *deque)
+{
+    uint64_t bottom = load_relaxed(&deque->lane.bottom) - 1; /* relaxed: see above */
+
+    store_relaxed(&deque->lane.bottom, bottom); /* relaxed: see above */
+    return slot_load(deque, bottom);
+}
+
+void thrum_deque_unpop(struct deque *deque)
+{
+    uint64_t bottom = load_relaxed(&deque->lane.bottom); /* relaxed: see above */
+
+    store_relaxed(&deque->lane.bottom, bottom + 1); /* relaxed: see above */
+}
+
+void thrum_deque_poison(struct deque *deque)
+{
+    store_relaxed(&deque->lane.limit, LIMIT_POISON); /* relaxed: see above */
+    store_relaxed(&deque->lane.floor, FLOOR_POISON); /* relaxed: see above */
+}
+
 void *thrum_deque_take(struct deque *deque)
 {
     uint64_t bottom = load_relaxed(&deque->lane.bottom); /* relaxed: only we write it */

@@ -50,6 +50,16 @@ int thrum_deque_pushed(struct deque *deque);
 /* Owner. After thrum_lane_pop said NULL: finish the pop. NULL: empty. */
 void *thrum_deque_pop(struct deque *deque);
 
+/*
+ * Owner, of a deque that nobody else looks at and that is never un-poisoned. After thrum_lane_push:
+ * what was pushed, taken back; after thrum_lane_pop: the pop, undone.
+ */
+void *thrum_deque_unpush(struct deque *deque);
+void thrum_deque_unpop(struct deque *deque);
+
+/* Owner, before the first push: every push and pop is to take its slow path for good. */
+void thrum_deque_poison(struct deque *deque);
+
 /* Owner. The oldest task; NULL: empty. */
 void *thrum_deque_take(struct deque *deque);
 

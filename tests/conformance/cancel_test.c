@@ -392,6 +392,7 @@ static int cancels_before_start(void *arg)
 
 TEST(a_task_cancelled_before_its_start_never_runs)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, cancels_before_start, NULL), 0);
 }
 
@@ -420,6 +421,7 @@ RULE(nothing_starts_below_a_scope_that_was_cancelled)
     thrum_scope scope;
     int status;
 
+    IN_ORDER_ONLY;
     SPAN;
     CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
     open_group(&group);

@@ -159,6 +159,7 @@ static void *close_it(void *arg)
 
 TEST(a_runtime_that_closes_takes_no_more_runs)
 {
+    REAL_WORLD_ONLY;
     for (size_t i = 0; i < COUNTS; i++) {
         struct ending ending = {.runtime = runtime_with(counts[i]), .fn = swallow};
         pthread_t runner, closer;
@@ -587,6 +588,7 @@ TEST(after_a_sigint_it_is_a_deadlock_to_wait_on)
     uint32_t going = 0;
     pthread_t thread;
 
+    REAL_WORLD_ONLY;
     CHECK_EQ(pthread_create(&thread, NULL, interrupt, &going), 0);
     CHECK_EQ(thrum_runtime_run(runtime, wait_again, &going, NULL), THRUM_EDEADLOCK);
     CHECK_EQ(pthread_join(thread, NULL), 0);

@@ -15,10 +15,12 @@ base
 atomic plat
 work
 sched
+world
 task
 time
 sync io offload
 compose
+explore
 '
 
 printf '%s\n' "$layers" | awk '

@@ -1,0 +1,110 @@
+/*
+ * explore.h - run a program in many orders, and find the one that fails.
+ *
+ * thrum_explore runs a task function again and again in the simulated world
+ * (THRUM_SIMULATE in run.h), each time in another order of its tasks, on
+ * virtual time, until one of the runs fails. That one is shrunk to the fewest
+ * places where it differs from the ordinary order, and told as a short text,
+ *
+ *     1@3>2
+ *
+ * which says: when the first task that the root has started comes to its third
+ * point, the second one goes on instead. ("@3:1": when it stands first there for
+ * the second time; "@3=1": what it had a free choice of was the second one.) With
+ * THRUM_REPLAY='1@3>2' in the environment the program runs just this history, as
+ * often as wanted, under a debugger too.
+ *
+ * What counts as a failure: fn returns anything but 0; all tasks wait and nothing
+ * can wake one (THRUM_EDEADLOCK); it does not end (THRUM_ELIVELOCK). Checks
+ * return a status of their own choice.
+ *
+ * fn must begin with the same state each time: it sets up what it uses. It
+ * must not depend on addresses, real time, real threads or other sources of
+ * chance. Tasks take turns at the calls of Thrum, and at the accesses that
+ * shared.h tells of.
+ */
+#ifndef THRUM_EXPLORE_H
+#define THRUM_EXPLORE_H
+
+#include <thrum/run.h>
+#include <thrum/types.h>
+
+THRUM_BEGIN_DECLS
+
+/* How orders are chosen: runtime/world/strategies.h has the literature. */
+typedef enum thrum_strategy {
+    THRUM_STRATEGY_DEFAULT,   /* a mixture, mostly SURW */
+    THRUM_STRATEGY_RANDOM,    /* anybody */
+    THRUM_STRATEGY_PCT,       /* random priorities with `depth` - 1 changes */
+    THRUM_STRATEGY_POS,       /* random priorities of events */
+    THRUM_STRATEGY_SURW,      /* uniform over the orders of one object's events */
+    THRUM_STRATEGY_SYSTEMATIC /* all that differ from the default by at most `delays` */
+} thrum_strategy;
+
+/*
+ * Flags.
+ *
+ *   THRUM_EXPLORE_QUIET    nothing is printed
+ *   THRUM_EXPLORE_TWICE    every run is replayed from its text, and must do the same: if not, the
+ *                          program has another source of chance, and THRUM_EDIVERGED is returned
+ *   THRUM_EXPLORE_ALL      do not stop at a failure; `failures` says how many there were
+ */
+#define THRUM_EXPLORE_QUIET 1u
+#define THRUM_EXPLORE_TWICE 2u
+#define THRUM_EXPLORE_ALL 4u
+
+typedef struct thrum_explore_options {
+    uint32_t size;      /* sizeof(thrum_explore_options), set by THRUM_EXPLORE_OPTIONS_INIT */
+    uint32_t strategy;  /* thrum_strategy */
+    uint32_t flags;     /* see above */
+    uint32_t depth;     /* PCT: 1 to 16; 0: 3 */
+    uint64_t delays;    /* SYSTEMATIC; UINT64_MAX: no bound */
+    uint64_t seed;      /* of the first run; THRUM_SEED in the environment overrides it */
+    uint64_t schedules; /* at most so many runs; 0: 10,000; THRUM_SCHEDULES overrides it */
+    uint64_t steps;     /* turns after which a run is cancelled as THRUM_ELIVELOCK; 0: 2^20 */
+    const char *name;   /* for what is printed, or NULL */
+} thrum_explore_options;
+
+#define THRUM_EXPLORE_OPTIONS_INIT \
+    {                              \
+        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL \
+    }
+
+#define THRUM_REPLAY_BYTES 512
+
+typedef struct thrum_explore_result {
+    uint64_t schedules; /* runs made, shrinking not counted */
+    uint64_t failing;   /* which of them was the first to fail, from 1; 0: none */
+    uint64_t failures;  /* how many did */
+    int status;         /* of the first that failed */
+    bool complete;      /* SYSTEMATIC: there are no other orders within the bound */
+    uint32_t deltas;    /* of its shrunk history */
+    uint64_t decisions; /* in all runs: places with more than one answer */
+    uint64_t hash;      /* of all that happened in all runs: equal on all machines */
+    uint64_t shrunk;    /* runs that shrinking took */
+    char replay[THRUM_REPLAY_BYTES]; /* its text; "" is the ordinary order */
+} thrum_explore_result;
+
+/*
+ * Explore fn(arg). `options` and `result` may be NULL.
+ *
+ *   context   a thread that runs no task
+ *   returns   0: no run has failed; else the status of the first that did; THRUM_EDIVERGED;
+ *             -EINVAL: an option is out of range; -ENOMEM; THRUM_ENESTED
+ */
+THRUM_API THRUM_NODISCARD int thrum_explore(const thrum_explore_options *options, thrum_fn fn,
+                                            void *arg, thrum_explore_result *result);
+
+/*
+ * Run one history, told by its text.
+ *
+ *   context   as above
+ *   returns   what fn returned, THRUM_EDEADLOCK, THRUM_ELIVELOCK; -EINVAL: the text cannot be read.
+ *             *matched, unless NULL, is how many of its places came to pass
+ */
+THRUM_API THRUM_NODISCARD int thrum_replay(const char *text, thrum_fn fn, void *arg,
+                                           size_t *matched);
+
+THRUM_END_DECLS
+
+#endif

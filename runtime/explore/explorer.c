@@ -1,0 +1,159 @@
+/* explorer.c - a program that can be run again and again. */
+#include "runtime/explore/explorer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/explore/text.h"
+#include "runtime/plat/memory.h"
+#include "runtime/plat/overflow.h"
+#include "runtime/task/task.h"
+
+#define STEPS ((uint64_t)1 << 20)
+#define SCHEDULES 10000
+#define DEPTH 3
+
+/* The run has become too long. It is cancelled, and everybody gets turns until it has ended. */
+static void exceeded(void *arg)
+{
+    struct explorer *explorer = arg;
+
+    if (explorer->exceeded)
+        thrum_panic("a simulated run goes on for %llu turns after it was cancelled for not ending; "
+                    "let tasks return when a call returns THRUM_ECANCELED",
+                    (unsigned long long)explorer->options.steps);
+    explorer->exceeded = true;
+    explorer->sim->steps_max *= 2;
+    thrum_roots_cancel(explorer->runtime, UINT64_MAX, THRUM_ELIVELOCK, "the run does not end");
+}
+
+static void report(const char *line, void *context)
+{
+    const struct explorer *explorer = context;
+    ssize_t ignored;
+
+    if (!explorer->talks)
+        return;
+    ignored = write(STDERR_FILENO, line, strlen(line));
+    ignored = write(STDERR_FILENO, "\n", 1);
+    (void)ignored;
+}
+
+static void unhandled(const thrum_error *error, void *context)
+{
+    (void)error, (void)context;
+}
+
+static int check(const thrum_explore_options *options)
+{
+    if (options->size != sizeof *options)
+        return THRUM_ELAYOUT;
+    if (options->strategy > THRUM_STRATEGY_SYSTEMATIC || options->depth > PCT_DEPTH_MAX ||
+        options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL))
+        return -EINVAL;
+    return 0;
+}
+
+int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *options,
+                        thrum_fn fn, void *arg)
+{
+    static const thrum_explore_options defaults = THRUM_EXPLORE_OPTIONS_INIT;
+    thrum_options world = THRUM_OPTIONS_INIT;
+    int err;
+
+    *explorer = (struct explorer){.options = options ? *options : defaults, .fn = fn, .arg = arg};
+    err = check(&explorer->options);
+    if (err)
+        return err;
+    if (explorer->options.steps == 0)
+        explorer->options.steps = STEPS;
+    if (explorer->options.schedules == 0)
+        explorer->options.schedules = SCHEDULES;
+    explorer->pct.depth = explorer->options.depth ? explorer->options.depth : DEPTH;
+    explorer->systematic.bound = explorer->options.delays;
+    world.flags = THRUM_SIMULATE;
+    world.report = report;
+    world.unhandled = unhandled;
+    world.context = explorer;
+    err = thrum_runtime_create(&explorer->runtime, &world);
+    if (err)
+        return err;
+    explorer->sim = explorer->runtime->sim;
+    explorer->sim->exceeded = exceeded;
+    explorer->sim->exceeded_arg = explorer;
+    thrum_overflow_thread_init();
+    return 0;
+}
+
+void thrum_explorer_fini(struct explorer *explorer)
+{
+    thrum_overflow_thread_fini();
+    thrum_sim_restart(explorer->sim, explorer->runtime->oracle);
+    thrum_runtime_close(explorer->runtime);
+    thrum_surw_fini(&explorer->surw);
+    thrum_systematic_fini(&explorer->systematic);
+}
+
+int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
+{
+    thrum_error *errors;
+    int status;
+
+    oracle->drawn = 0;
+    oracle->decisions = 0;
+    oracle->deltas_count = 0;
+    explorer->exceeded = false;
+    explorer->sim->steps_max = explorer->options.steps;
+    thrum_sim_restart(explorer->sim, oracle);
+    status = thrum_root_run(explorer->runtime, explorer->fn, explorer->arg, &errors);
+    thrum_error_free(errors);
+    explorer->hash = sim_mix(explorer->sim->hash + (uint64_t)(int64_t)status);
+    if (oracle->strategy->end)
+        oracle->strategy->end(oracle->self, explorer->sim);
+    if (explorer->sim->out_of_memory || oracle->overflow)
+        return -ENOMEM;
+    return explorer->exceeded ? THRUM_ELIVELOCK : status;
+}
+
+struct naming {
+    const struct delta *deltas;
+    struct delta_paths *paths;
+    size_t count;
+};
+
+static void name(void *arg, const struct player *player)
+{
+    const struct naming *naming = arg;
+
+    for (size_t i = 0; i < naming->count; i++) {
+        struct delta_paths *paths = &naming->paths[i];
+
+        if (naming->deltas[i].at == player->id)
+            thrum_player_path(player, paths->at, sizeof paths->at);
+        if (!naming->deltas[i].drawn && naming->deltas[i].chosen == player->id)
+            thrum_player_path(player, paths->chosen, sizeof paths->chosen);
+    }
+}
+
+int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
+                          struct delta_paths *paths, size_t *matched, struct oracle *recorded)
+{
+    struct naming naming = {deltas, paths, count};
+    struct oracle own = {0}, *oracle = recorded ? recorded : &own;
+    struct replay replay = {.deltas = deltas, .count = count, .born = paths ? name : NULL,
+                            .arg = &naming};
+    int status;
+
+    replay.done = thrum_memory_get(count + 1, 16);
+    if (!replay.done)
+        return -ENOMEM;
+    oracle->strategy = &thrum_replay_strategy;
+    oracle->self = &replay;
+    oracle->forgets = !recorded;
+    status = thrum_explorer_run(explorer, oracle);
+    if (matched)
+        *matched = replay.matched;
+    thrum_memory_put(replay.done);
+    return status;
+}

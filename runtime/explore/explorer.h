@@ -1,0 +1,47 @@
+/* explorer.h - what exploring, replaying and shrinking share: one program, run again and again. */
+#ifndef THRUM_EXPLORE_EXPLORER_H
+#define THRUM_EXPLORE_EXPLORER_H
+
+#include <thrum/explore.h>
+
+#include "runtime/world/strategies.h"
+
+struct explorer {
+    thrum_explore_options options;
+    thrum_fn fn;
+    void *arg;
+    thrum_runtime *runtime;
+    struct sim *sim;
+    bool talks;     /* deadlock reports are printed */
+    bool exceeded;  /* this run was cut off */
+    uint64_t hash;  /* of the last run */
+    struct surw surw;
+    struct pct pct;
+    struct systematic systematic;
+};
+
+/* A runtime in the simulated world. 0 or a negative code. */
+int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *options,
+                        thrum_fn fn, void *arg);
+void thrum_explorer_fini(struct explorer *explorer);
+
+/* One run; the oracle's deltas become those of this one. Its status. */
+int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle);
+
+/*
+ * One run as the deltas tell. *matched, unless NULL: how many came to pass. `paths`, unless NULL:
+ * room for those of each delta. Its status, or -ENOMEM with *failed true.
+ */
+struct delta_paths;
+int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
+                          struct delta_paths *paths, size_t *matched, struct oracle *recorded);
+
+/*
+ * Find as few of the deltas as still give this status (Zeller, Hildebrandt: Simplifying and
+ * Isolating Failure-Inducing Input, 2002). They are changed in place; their number is returned,
+ * and *runs raised by how many it took.
+ */
+size_t thrum_explorer_shrink(struct explorer *explorer, struct delta *deltas, size_t count,
+                             int status, uint64_t *runs);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * world.h - who decides in a scheduler.
+ *
+ * In the real world nobody: order comes from queues, threads and the kernel's
+ * clock. A simulated world has one worker and no thread; whoever runs a task on
+ * it (thrum_scheduler_drive) is that worker until the task has ended. All that
+ * the workers of the real one leave to chance it is asked for, through this
+ * table. The fast paths know nothing of it: its worker's deque is poisoned for
+ * good, and its `overdue` is never 0, so that each of them ends in a slow path.
+ */
+#ifndef THRUM_SCHED_WORLD_H
+#define THRUM_SCHED_WORLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct fiber;
+struct scheduler;
+struct worker;
+
+struct world {
+    /* On the loop. Who goes on; NULL: what the worker was driven for is done. */
+    struct fiber *(*pick)(struct world *world, struct worker *worker);
+    /* The running task has pushed an unstarted one, which is the world's from here. 0 or -ENOMEM:
+     * then it never was pushed. */
+    int (*pushed)(struct world *world, void *task);
+    /* A join asks for the newest unstarted task; NULL: it must wait. */
+    void *(*pop)(struct world *world);
+    /* What time it is. */
+    int64_t (*now)(struct world *world);
+    /* A number below n, for the running task, where the real world would toss a coin. */
+    size_t (*draw)(struct world *world, size_t n);
+    /* The running task is about to do something that others may notice: detail/point.h. */
+    void (*point)(struct world *world, unsigned what, const void *object);
+    const uint32_t *until; /* atomic: not 0: done. The world's, while it is driven */
+};
+
+/* The calling task's world; NULL: it is the real one, or this is no task. */
+struct world *thrum_world_self(void);
+
+/* A number below n, by chance: of the calling task's worker, or as its world decides. */
+size_t thrum_draw_below(size_t n);
+
+/* The time in the calling thread's world, as thrum_clock_now. */
+int64_t thrum_world_now(void);
+
+#endif

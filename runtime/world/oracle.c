@@ -1,0 +1,73 @@
+/* oracle.c - asking the strategy, and remembering what differs from the default. */
+#include "runtime/world/oracle.h"
+
+#include <string.h>
+
+#include "runtime/plat/memory.h"
+#include "runtime/world/sim.h"
+
+#define DELTAS_FIRST 64
+
+static bool deltas_grow(struct oracle *oracle)
+{
+    size_t capacity = oracle->deltas_capacity ? 2 * oracle->deltas_capacity : DELTAS_FIRST;
+    struct delta *deltas = thrum_memory_get_raw(capacity * sizeof *deltas, CACHE_LINE);
+
+    if (!deltas)
+        return false;
+    if (oracle->deltas_count)
+        memcpy(deltas, oracle->deltas, oracle->deltas_count * sizeof *deltas);
+    thrum_memory_put(oracle->deltas);
+    oracle->deltas = deltas;
+    oracle->deltas_capacity = capacity;
+    return true;
+}
+
+static void record(struct oracle *oracle, struct delta delta)
+{
+    if (oracle->forgets)
+        return;
+    if (oracle->deltas_count == oracle->deltas_capacity && !deltas_grow(oracle))
+        oracle->overflow = true;
+    else
+        oracle->deltas[oracle->deltas_count++] = delta;
+}
+
+size_t thrum_oracle_choose(struct oracle *oracle, struct sim *sim, const struct choice *choice)
+{
+    size_t index = oracle->strategy->choose(oracle->self, sim, choice);
+    struct player *first = choice_at(sim, choice, 0);
+    uint32_t before = first->asked++;
+
+    oracle->decisions++;
+    if (index != 0)
+        record(oracle, (struct delta){.at = first->id,
+                                      .chosen = choice_at(sim, choice, index)->id,
+                                      .op = first->op,
+                                      .before = before});
+    return index;
+}
+
+size_t thrum_oracle_draw(struct oracle *oracle, struct sim *sim, size_t n)
+{
+    struct player *player = sim->running;
+    size_t number = oracle->strategy->draw ? oracle->strategy->draw(oracle->self, sim, n)
+                                           : oracle_below(oracle, n);
+    uint32_t before = player->asked++;
+
+    oracle->decisions++;
+    if (number != 0)
+        record(oracle, (struct delta){.at = player->id,
+                                      .chosen = number,
+                                      .op = player->op,
+                                      .before = before,
+                                      .drawn = true});
+    return number;
+}
+
+void thrum_oracle_fini(struct oracle *oracle)
+{
+    thrum_memory_put(oracle->deltas);
+    oracle->deltas = NULL;
+    oracle->deltas_count = oracle->deltas_capacity = 0;
+}

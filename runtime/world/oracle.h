@@ -1,0 +1,101 @@
+/*
+ * oracle.h - who is asked whose turn it is, and what is remembered of it.
+ *
+ * An oracle has a strategy, which sees all that happens and chooses. What it
+ * chose differently from the default is a *delta*: at this player's n-th point,
+ * when it would have gone on, that one did. The deltas are the history: whoever
+ * replays them gets it again, and they mean something even after the program
+ * has changed elsewhere.
+ */
+#ifndef THRUM_WORLD_ORACLE_H
+#define THRUM_WORLD_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct player;
+struct sim;
+
+/* What a strategy keeps of a player. */
+struct stake {
+    uint64_t priority;
+    uint64_t weight; /* surw.c: how many events are expected of it and its children to come */
+    uint32_t entry;  /* surw.c: in the profile, or ~0 */
+    uint32_t drawn;  /* pos.c: for which point the priority was drawn */
+};
+
+/* Those that may go on, in the default order: sim.h has choice_at. */
+struct choice {
+    struct player *runs; /* the first of them, if it runs already; else NULL */
+    size_t count;        /* at least 2 */
+};
+
+struct strategy {
+    void (*begin)(void *self, struct sim *sim);
+    /* A player has come to be. */
+    void (*born)(void *self, struct sim *sim, struct player *player);
+    /* It has ended. */
+    void (*died)(void *self, struct sim *sim, struct player *player);
+    /* Index of who goes on. */
+    size_t (*choose)(void *self, struct sim *sim, const struct choice *choice);
+    /* A number below n, which is at least 2, for the running player. NULL: any. */
+    size_t (*draw)(void *self, struct sim *sim, size_t n);
+    /* The player has its turn and does what it was about to. NULL: nothing to do. */
+    void (*turn)(void *self, struct sim *sim, struct player *player);
+    /* The history has ended. */
+    void (*end)(void *self, struct sim *sim);
+};
+
+struct delta {
+    uint64_t at;     /* id of who would have gone on, */
+    uint64_t chosen; /* and of who did; or a number that was drawn there, */
+    uint32_t op;     /* at how many points the first had been, */
+    uint32_t before; /* and how often it had been asked for there before */
+    bool drawn;      /* so it is a number */
+};
+
+struct oracle {
+    const struct strategy *strategy;
+    void *self;
+    uint64_t seed;      /* of this history */
+    uint64_t drawn;     /* random numbers so far */
+    uint64_t decisions; /* with more than one answer */
+    struct delta *deltas;
+    size_t deltas_count;
+    size_t deltas_capacity;
+    bool forgets;  /* nobody wants the deltas */
+    bool overflow; /* there was no memory for more deltas */
+};
+
+void thrum_oracle_fini(struct oracle *oracle);
+
+/* Who goes on. */
+size_t thrum_oracle_choose(struct oracle *oracle, struct sim *sim, const struct choice *choice);
+
+/* A number below n for the running player. */
+size_t thrum_oracle_draw(struct oracle *oracle, struct sim *sim, size_t n);
+
+/* Mix: every bit of the result depends on every bit of the word (splitmix64's finaliser). */
+static inline uint64_t sim_mix(uint64_t word)
+{
+    word ^= word >> 30;
+    word *= UINT64_C(0xbf58476d1ce4e5b9);
+    word ^= word >> 27;
+    word *= UINT64_C(0x94d049bb133111eb);
+    return word ^ word >> 31;
+}
+
+/* The next random number of this history. */
+static inline uint64_t oracle_random(struct oracle *oracle)
+{
+    return sim_mix(oracle->seed + ++oracle->drawn * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* Less than n, which is far below 2^32; without a division (Lemire 2019). */
+static inline size_t oracle_below(struct oracle *oracle, size_t n)
+{
+    return (size_t)((oracle_random(oracle) >> 32) * n >> 32);
+}
+
+#endif

@@ -1,0 +1,502 @@
+/*
+ * sim.c - whose turn it is, what time it is, who is who.
+ *
+ * The scheduler's own queues are only the way in: what was made ready or
+ * pushed there is gathered into the ring of those that may go on before anybody
+ * is chosen. So the layers above know of one world.
+ *
+ * A point is decided on the task's own stack: most of the time it goes on.
+ */
+#include "runtime/world/sim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <thrum/detail/point.h>
+
+#include "runtime/plat/memory.h"
+#include "runtime/sched/internal.h"
+
+#define BEGIN_NS ((int64_t)1000000000) /* the time at the beginning: not 0, to be told from unset */
+#define WAITING_FIRST 64
+#define OBJECTS_FIRST 64
+#define VAIN_NS ((int64_t)100) /* that pass with a round in which nothing was done */
+#define VAIN_DOUBLING 32       /* rounds after which twice as much does */
+#define CHUNK 64        /* players made at a time */
+#define STREAK_MAX 4096 /* turns after which a spinning player has to let others go first */
+
+struct player_chunk {
+    struct player_chunk *next;
+    struct player players[CHUNK];
+};
+
+/* ---- players ---------------------------------------------------------------------------------- */
+
+static bool players_make(struct sim *sim)
+{
+    struct player_chunk *chunk = thrum_memory_get(sizeof *chunk, CACHE_LINE);
+
+    if (!chunk)
+        return false;
+    chunk->next = sim->chunks;
+    sim->chunks = chunk;
+    for (unsigned i = CHUNK; i-- > 0;) {
+        chunk->players[i].next = sim->free;
+        sim->free = &chunk->players[i];
+    }
+    return true;
+}
+
+uint64_t thrum_player_id(const uint64_t *parent, uint32_t number)
+{
+    return parent ? sim_mix(*parent + number) : sim_mix(~(uint64_t)number);
+}
+
+static struct player *player_new(struct sim *sim, struct player *parent)
+{
+    struct player *player;
+
+    if (!sim->free && !players_make(sim))
+        return NULL;
+    player = sim->free;
+    sim->free = player->next;
+    *player = (struct player){.parent = parent, .references = 1};
+    if (parent) {
+        parent->references++;
+        player->number = ++parent->children;
+        player->id = thrum_player_id(&parent->id, player->number);
+    } else {
+        player->number = sim->roots++;
+        player->id = thrum_player_id(NULL, player->number);
+    }
+    return player;
+}
+
+static void player_end(struct sim *sim, struct player *player)
+{
+    if (sim->oracle->strategy->died)
+        sim->oracle->strategy->died(sim->oracle->self, sim, player);
+    while (player && --player->references == 0) {
+        struct player *parent = player->parent;
+
+        player->next = sim->free;
+        sim->free = player;
+        player = parent;
+    }
+}
+
+size_t thrum_player_path(const struct player *player, char *text, size_t size)
+{
+    const struct player *parent = player->parent;
+    const char *before = ".";
+    size_t length = 0, left;
+
+    if (!parent)
+        before = player->number ? "r" : "";
+    else if (!parent->parent && parent->number == 0)
+        before = "";
+    else
+        length = thrum_player_path(parent, text, size);
+    left = length < size ? size - length : 0;
+    return length + (size_t)snprintf(left ? text + length : NULL, left, "%s%u", before,
+                                     player->number);
+}
+
+/* ---- objects ---------------------------------------------------------------------------------- */
+
+static struct sim_object *object_slot(struct sim_object *objects, size_t mask, uint32_t age,
+                                      const void *address)
+{
+    size_t at = (size_t)sim_mix(word_of(address)) & mask;
+
+    while (objects[at].age == age && objects[at].address != address)
+        at = (at + 1) & mask;
+    return &objects[at];
+}
+
+static bool objects_grow(struct sim *sim)
+{
+    size_t count = sim->objects ? 2 * (sim->objects_mask + 1) : OBJECTS_FIRST;
+    struct sim_object *objects = thrum_memory_get(count * sizeof *objects, CACHE_LINE);
+
+    if (!objects)
+        return false;
+    for (size_t i = 0; sim->objects && i <= sim->objects_mask; i++)
+        if (sim->objects[i].age == sim->age)
+            *object_slot(objects, count - 1, sim->age, sim->objects[i].address) = sim->objects[i];
+    thrum_memory_put(sim->objects);
+    sim->objects = objects;
+    sim->objects_mask = count - 1;
+    return true;
+}
+
+/* By order of the first touch: addresses differ from process to process. */
+static uint32_t object_id(struct sim *sim, const void *address)
+{
+    struct sim_object *object;
+
+    if (!address)
+        return 0;
+    if (2 * (size_t)sim->objects_known >= sim->objects_mask && !objects_grow(sim)) {
+        sim->out_of_memory = true;
+        return 0;
+    }
+    object = object_slot(sim->objects, sim->objects_mask, sim->age, address);
+    if (object->age != sim->age)
+        *object = (struct sim_object){address, ++sim->objects_known, sim->age};
+    return object->id;
+}
+
+/* ---- those that may go on ---------------------------------------------------------------------- */
+
+/* Room for one more at the end, by moving all to the front, into more memory if half are taken. */
+static bool waiting_reserve(struct sim *sim)
+{
+    size_t capacity = sim->capacity;
+    struct player **waiting = sim->waiting;
+
+    if (sim->first + sim->count < capacity)
+        return true;
+    if (2 * sim->count >= capacity) {
+        capacity = capacity ? 2 * capacity : WAITING_FIRST;
+        waiting = thrum_memory_get_raw(capacity * sizeof *waiting, CACHE_LINE);
+        if (!waiting)
+            return false;
+    }
+    if (sim->count)
+        memmove(waiting, sim->waiting + sim->first, sim->count * sizeof *waiting);
+    if (waiting != sim->waiting)
+        thrum_memory_put(sim->waiting);
+    sim->waiting = waiting;
+    sim->first = 0;
+    sim->capacity = capacity;
+    return true;
+}
+
+static void arrive(struct sim *sim, struct player *player)
+{
+    if (!waiting_reserve(sim))
+        thrum_panic("a simulated world has no memory for those that may go on");
+    player->arrival = ++sim->arrivals;
+    sim->waiting[sim->first + sim->count++] = player;
+}
+
+/* From the nearer end. */
+static struct player *take(struct sim *sim, size_t index)
+{
+    struct player **begin = sim->waiting + sim->first;
+    struct player *player = begin[index];
+
+    sim->count--;
+    if (index < sim->count / 2) {
+        memmove(begin + 1, begin, index * sizeof *begin);
+        sim->first++;
+    } else {
+        memmove(begin + index, begin + index + 1, (sim->count - index) * sizeof *begin);
+    }
+    return player;
+}
+
+static struct player *player_join(struct sim *sim, struct player *parent)
+{
+    struct player *player = player_new(sim, parent);
+
+    if (player && sim->oracle->strategy->born)
+        sim->oracle->strategy->born(sim->oracle->self, sim, player);
+    return player;
+}
+
+static void came(struct sim *sim, struct fiber *fiber)
+{
+    struct player *player = fiber->player;
+
+    if (!player) {
+        player = player_join(sim, NULL);
+        if (!player)
+            thrum_panic("a simulated world has no memory for its first task");
+        player->fiber = fiber;
+        fiber->player = player;
+    } else if (player == sim->running) {
+        player->op++;
+        player->asked = 0;
+        player->yielded = true;
+        player->object = NULL;
+        player->object_id = 0;
+        player->what = THRUM_POINT_HERE;
+    }
+    arrive(sim, player);
+}
+
+static void gather(struct sim *sim)
+{
+    struct worker *worker = sim->worker;
+    struct inject_node *spare;
+    struct fiber *fiber;
+
+    while (ready_more(&worker->ready) && (fiber = ready_take(&worker->ready)) != NULL)
+        came(sim, fiber);
+    while ((fiber = thrum_inject_take(&worker->scheduler->inject, &spare)) != NULL) {
+        fiber->node = spare;
+        came(sim, fiber);
+    }
+}
+
+/* ---- turns ------------------------------------------------------------------------------------- */
+
+/* The player does what it was about to do. */
+static void turn(struct sim *sim, struct player *player)
+{
+    uint64_t what = (uint64_t)player->op << 36 ^ (uint64_t)player->object_id << 4 ^ player->what;
+
+    sim->hash = sim_mix(sim->hash ^ player->id) + what + (uint64_t)sim->now;
+    if (sim->oracle->strategy->turn)
+        sim->oracle->strategy->turn(sim->oracle->self, sim, player);
+    if (player->what >= THRUM_POINT_WRITE && player->what <= THRUM_POINT_RELEASE)
+        sim->vain = sim->vain_rounds = 0;
+    if (++sim->steps == sim->steps_max && sim->exceeded) {
+        sim->fair = true;
+        sim->exceeded(sim->exceeded_arg);
+    }
+}
+
+static size_t ask(struct sim *sim, struct player *runs)
+{
+    struct choice choice = {runs, sim->count + (runs != NULL)};
+
+    if (UNLIKELY(sim->fair) || UNLIKELY(runs && sim->streak >= STREAK_MAX))
+        return runs != NULL; /* the one that has waited longest */
+    if (choice.count == 1)
+        return 0;
+    return thrum_oracle_choose(sim->oracle, sim, &choice);
+}
+
+static void nothing(void *arg, struct fiber *left)
+{
+    (void)arg, (void)left;
+}
+
+static void point(struct world *world, unsigned what, const void *object)
+{
+    struct sim *sim = sim_of(world);
+    struct player *self = sim->running;
+
+    self->op++;
+    self->asked = 0;
+    self->what = what;
+    self->object = object;
+    self->object_id = object_id(sim, object);
+    self->yielded = false;
+    gather(sim);
+    if (sim->count > 0) {
+        size_t index = ask(sim, self);
+
+        if (index > 0) {
+            sim->next = take(sim, index - 1);
+            arrive(sim, self);
+            thrum_suspend(nothing, NULL);
+            return;
+        }
+    }
+    sim->streak++;
+    turn(sim, self);
+}
+
+/* ---- nobody may go on ---------------------------------------------------------------------------- */
+
+static bool time_passes(struct sim *sim)
+{
+    int64_t first = thrum_timers_first(sim->worker);
+
+    if (first == TIMER_NEVER)
+        return false;
+    if (first > sim->now)
+        sim->now = first;
+    thrum_timers_expire(sim->worker, sim->now);
+    return true;
+}
+
+/* relaxed: where it matters we are the only thread */
+static void wait_for_something(struct sim *sim)
+{
+    struct scheduler *scheduler = sim->worker->scheduler;
+
+    if (load_relaxed(&scheduler->holds)) /* relaxed: see above */
+        thrum_worker_wait_outside(sim->worker);
+    else if (!time_passes(sim))
+        sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
+}
+
+/*
+ * All look, yield, and nothing comes of it: perhaps they wait for a time. A little of it passes
+ * with each round, and more the longer it goes on.
+ */
+static void mind_the_vain(struct sim *sim, const struct player *left)
+{
+    int64_t first, step;
+
+    if (!left || !left->yielded) {
+        sim->vain = sim->vain_rounds = 0;
+        return;
+    }
+    if (++sim->vain < 2 * sim->count + 2)
+        return;
+    sim->vain = 0;
+    step = VAIN_NS << (sim->vain_rounds / VAIN_DOUBLING < 50 ? sim->vain_rounds / VAIN_DOUBLING
+                                                             : 50);
+    sim->vain_rounds++;
+    first = thrum_timers_first(sim->worker);
+    sim->now = first - sim->now < step ? first : sim->now + step;
+    if (first <= sim->now)
+        thrum_timers_expire(sim->worker, sim->now);
+    gather(sim);
+}
+
+/* Gives it a fiber if it needs one. NULL: there was no memory, and its task was refused. */
+static struct fiber *enter(struct sim *sim, struct player *player)
+{
+    void *task = player->task;
+
+    if (task) {
+        player->task = NULL;
+        player->fiber = thrum_fiber_for(sim->worker, task);
+        if (!player->fiber) {
+            player_end(sim, player);
+            return NULL;
+        }
+        player->fiber->player = player;
+    }
+    player->yielded = false;
+    sim->running = player;
+    sim->streak = 0;
+    turn(sim, player);
+    player->what = THRUM_POINT_START;
+    return player->fiber;
+}
+
+static struct fiber *pick(struct world *world, struct worker *worker)
+{
+    struct sim *sim = sim_of(world);
+    struct player *left = sim->running;
+    struct player *player = sim->next;
+    struct fiber *fiber = NULL;
+
+    sim->worker = worker;
+    sim->next = NULL;
+    if (!player) {
+        gather(sim);
+        if (load_acquire(sim->world.until)) { /* EDGE run.done */
+            if (left)
+                player_end(sim, left);
+            sim->running = NULL;
+            return NULL;
+        }
+        mind_the_vain(sim, left);
+    }
+    sim->running = NULL;
+    if (left && left->ended)
+        player_end(sim, left);
+    while (!fiber) {
+        while (!player && sim->count == 0) {
+            wait_for_something(sim);
+            gather(sim);
+        }
+        if (!player)
+            player = take(sim, ask(sim, NULL));
+        fiber = enter(sim, player);
+        player = NULL;
+    }
+    return fiber;
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------------- */
+
+static int pushed(struct world *world, void *task)
+{
+    struct sim *sim = sim_of(world);
+    struct player *player = player_join(sim, sim->running);
+
+    if (!player)
+        return -ENOMEM;
+    player->task = task;
+    arrive(sim, player);
+    return 0;
+}
+
+static void *pop(struct world *world)
+{
+    (void)world;
+    return NULL; /* somebody was faster: it starts on a fiber of its own */
+}
+
+static size_t draw(struct world *world, size_t n)
+{
+    return n < 2 ? 0 : thrum_oracle_draw(sim_of(world)->oracle, sim_of(world), n);
+}
+
+static int64_t now(struct world *world)
+{
+    return sim_of(world)->now;
+}
+
+static void run(void *task)
+{
+    struct sim *sim = sim_of(thrum_world_self());
+
+    sim->inner->run(task);
+    sim->running->ended = true;
+}
+
+/* ---- histories --------------------------------------------------------------------------------------- */
+
+void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
+{
+    sim->oracle = oracle;
+    sim->arrivals = 0;
+    sim->now = BEGIN_NS;
+    sim->steps = 0;
+    sim->fair = false;
+    sim->vain = sim->vain_rounds = 0;
+    sim->hash = 0;
+    sim->roots = 0;
+    sim->objects_known = 0;
+    sim->age++;
+    if (sim->oracle->strategy->begin)
+        sim->oracle->strategy->begin(sim->oracle->self, sim);
+}
+
+struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
+{
+    struct sim *sim = thrum_memory_get(sizeof *sim, CACHE_LINE);
+
+    if (!sim)
+        return NULL;
+    sim->world = (struct world){.pick = pick, .pushed = pushed, .pop = pop, .now = now,
+                                .draw = draw, .point = point};
+    sim->inner = verbs;
+    sim->verbs = *verbs;
+    sim->verbs.run = run;
+    if (!waiting_reserve(sim) || !objects_grow(sim)) {
+        thrum_sim_free(sim);
+        return NULL;
+    }
+    thrum_sim_restart(sim, oracle);
+    add_relaxed(&thrum_simulated, 1); /* relaxed: a task of this world comes later */
+    sim->counted = true;
+    return sim;
+}
+
+void thrum_sim_free(struct sim *sim)
+{
+    if (sim->counted)
+        add_relaxed(&thrum_simulated, (uint32_t)-1); /* relaxed: its tasks have ended */
+    while (sim->chunks) {
+        struct player_chunk *chunk = sim->chunks;
+
+        sim->chunks = chunk->next;
+        thrum_memory_put(chunk);
+    }
+    thrum_memory_put(sim->objects);
+    thrum_memory_put(sim->waiting);
+    thrum_memory_put(sim);
+}

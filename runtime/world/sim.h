@@ -1,0 +1,115 @@
+/*
+ * sim.h - the simulated world: one thread, virtual time, and an oracle that is
+ * asked whose turn it is.
+ *
+ * A *player* is whoever can have a turn: a task that has a fiber of its own, or
+ * has not started yet. At each point (detail/point.h), and whenever a task
+ * sleeps or ends, all that may go on stand in one order: who runs now, then the
+ * others by arrival. The first of them goes on by default: a task runs until it
+ * must wait, and then the one that has waited longest. The oracle may choose
+ * another. Nothing else is left to chance, so that its choices are the whole
+ * history.
+ *
+ * Players are known by their path: of the root's third child the first one is
+ * 3.1, whatever happened elsewhere.
+ */
+#ifndef THRUM_WORLD_SIM_H
+#define THRUM_WORLD_SIM_H
+
+#include "runtime/sched/worker.h"
+#include "runtime/world/oracle.h"
+
+struct player {
+    struct player *parent;
+    struct player *next;  /* of those that are free */
+    uint64_t id;          /* of its path */
+    uint64_t arrival;     /* counts arrivals among those that may go on */
+    void *task;           /* unstarted, or NULL */
+    struct fiber *fiber;  /* or NULL */
+    uint32_t number;      /* the parent's how-manieth child */
+    uint32_t children;    /* so far */
+    uint32_t references;  /* by its children, and by itself until it has ended */
+    uint32_t op;          /* how many points it has come to */
+    uint32_t asked;       /* how often it has stood first at this one, when the oracle was asked */
+    uint32_t what;        /* what it is about to do: enum thrum_point_kind, */
+    uint32_t object_id;   /* with which object: by order of the first touch, 0: none */
+    const void *object;
+    bool yielded;         /* it has let others go first, and none has since gone */
+    bool ended;
+    struct stake stake;   /* the strategy's */
+};
+
+struct sim_object {
+    const void *address;
+    uint32_t id;
+    uint32_t age; /* of which history */
+};
+
+struct sim {
+    struct world world; /* first */
+    struct task_verbs verbs; /* as the scheduler sees them */
+    const struct task_verbs *inner;
+    struct worker *worker;
+    struct oracle *oracle; /* of this history; may change between two */
+    struct player *running; /* whose turn it is */
+    struct player *next;    /* chosen at a point, while the other leaves */
+    struct player *free;
+    struct player_chunk *chunks;
+    struct player **waiting; /* may go on, by arrival: `count` from `first`; `capacity` long */
+    size_t first;
+    size_t count;
+    size_t capacity;
+    uint64_t arrivals;
+    int64_t now;
+    int64_t begin;      /* what the time was when the world was made */
+    uint64_t steps;     /* turns so far, in this history */
+    uint64_t steps_max; /* when exceeded(arg) is called, */
+    void (*exceeded)(void *arg);
+    void *exceeded_arg;
+    bool fair;          /* and from then on everybody has a turn in turn */
+    unsigned streak;    /* turns of the running player without anybody else's */
+    size_t vain;        /* turns in a row in which nothing was done but look and yield */
+    unsigned vain_rounds; /* of all, likewise */
+    uint64_t hash;      /* of all turns in this history */
+    struct sim_object *objects;
+    size_t objects_mask;
+    uint32_t objects_known; /* in this history */
+    uint32_t age;           /* counts histories */
+    uint32_t roots;         /* started in this history */
+    bool out_of_memory;
+    bool counted; /* in thrum_simulated */
+};
+
+/* NULL: out of memory. */
+struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle);
+void thrum_sim_free(struct sim *sim);
+
+/* Nothing runs. A new history begins: time, paths and everything else start over. */
+void thrum_sim_restart(struct sim *sim, struct oracle *oracle);
+
+static inline struct sim *sim_of(struct world *world)
+{
+    return (struct sim *)(void *)world;
+}
+
+/* Of those that may go on, who runs not counted, the index-th by arrival. */
+static inline struct player *sim_waiting(const struct sim *sim, size_t index)
+{
+    return sim->waiting[sim->first + index];
+}
+
+static inline struct player *choice_at(const struct sim *sim, const struct choice *choice,
+                                       size_t index)
+{
+    if (!choice->runs)
+        return sim_waiting(sim, index);
+    return index == 0 ? choice->runs : sim_waiting(sim, index - 1);
+}
+
+/* The id of a player whose parent has that id; NULL: of a root. */
+uint64_t thrum_player_id(const uint64_t *parent, uint32_t number);
+
+/* Its path, "0" for the root ("r1" for a second one), as far as there is room. Returns its length. */
+size_t thrum_player_path(const struct player *player, char *text, size_t size);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * strategies.h - ways to choose whose turn it is.
+ *
+ *   random      anybody
+ *   pct         by random priorities, which change at a few random places: finds with certainty
+ *               bugs of small depth (Burckhardt et al., ASPLOS 2010)
+ *   pos         every event has a random priority, drawn anew when it races with one that has
+ *               happened (Yuan et al., CAV 2018)
+ *   surw        all orders of the events of one object, drawn by chance for each history, are
+ *               equally likely (Zhao et al., ASPLOS 2025)
+ *   systematic  one after the other, all that differ from the default in few places
+ *   replay      what was done before
+ *
+ * They use integers only, and no address decides anything: the same seed gives
+ * the same history on every machine.
+ */
+#ifndef THRUM_WORLD_STRATEGIES_H
+#define THRUM_WORLD_STRATEGIES_H
+
+#include "runtime/world/sim.h"
+
+extern const struct strategy thrum_random_strategy; /* self: unused */
+
+#define PCT_DEPTH_MAX 16
+
+struct pct {
+    unsigned depth;    /* how many orderings the bug needs; 1 to PCT_DEPTH_MAX */
+    uint64_t length;   /* how many choices a history has: the most seen so far */
+    uint64_t choices;  /* in this history */
+    uint64_t change[PCT_DEPTH_MAX];
+    uint64_t low;      /* the next priority below all others */
+};
+
+extern const struct strategy thrum_pct_strategy; /* self: struct pct */
+extern const struct strategy thrum_pos_strategy; /* self: unused */
+
+/* surw.c: what was seen of the program. Zero-filled at first. */
+struct surw {
+    struct surw_task *tasks; /* of all histories profiled, parents first */
+    size_t tasks_count, tasks_capacity;
+    uint32_t *index; /* hash table by id: where in tasks, plus 1 */
+    size_t index_mask;
+    struct surw_count *counts; /* hash table: how often a task touches an object */
+    size_t counts_count, counts_mask;
+    const void **objects; /* touched by several tasks, and written */
+    size_t objects_count, objects_capacity;
+    struct surw_seen *seen; /* of this history's objects, by id */
+    size_t seen_count, seen_capacity;
+    uint64_t *weights; /* of each task, with all below it, for this history's object */
+    size_t weights_capacity;
+    uint64_t histories;
+    bool profiles;         /* this one is watched */
+    const void *object;    /* of this history; NULL: all */
+    struct player *intended;
+    struct player **alive;
+    size_t alive_count, alive_capacity;
+};
+
+extern const struct strategy thrum_surw_strategy; /* self: struct surw */
+void thrum_surw_fini(struct surw *surw);
+
+/* systematic.c. Zero-filled at first, but for the bound. */
+struct branching {
+    uint32_t index; /* what was chosen */
+    uint32_t count; /* of so many */
+};
+
+struct systematic {
+    uint64_t bound; /* how many delays at most */
+    struct branching *path;
+    size_t depth, capacity;
+    size_t given;     /* so many are prescribed, the rest is the default */
+    uint64_t spent;   /* delays, in this history */
+    bool diverged;    /* the program did not do the same when asked the same */
+    bool incomplete;  /* there was no memory for all */
+};
+
+extern const struct strategy thrum_systematic_strategy; /* self: struct systematic */
+/* Prescribe the next history. False: there are no more. */
+bool thrum_systematic_next(struct systematic *all);
+void thrum_systematic_fini(struct systematic *all);
+
+struct replay {
+    const struct delta *deltas;
+    size_t count;
+    bool *done;     /* of each: it was honoured */
+    size_t matched; /* how many were */
+    void (*born)(void *arg, const struct player *player); /* is told of all players; or NULL */
+    void *arg;
+};
+
+extern const struct strategy thrum_replay_strategy; /* self: struct replay */
+
+/* For runs that are not explored: random, from a seed; 0: in order. NULL: out of memory. */
+struct oracle *thrum_oracle_random(uint64_t seed);
+void thrum_oracle_free(struct oracle *oracle);
+
+/* Does the environment ask for the simulated world (THRUM_SIM)? With which seed? */
+bool thrum_simulation_wanted(uint64_t *seed);
+
+#endif

@@ -1,0 +1,403 @@
+/*
+ * surw.c - selectively uniform random walk (Zhao, Wolff, Mathur, Roychoudhury:
+ * Selectively Uniform Concurrency Testing, ASPLOS 2025).
+ *
+ * A walk that takes each next step with the same probability does not reach all
+ * histories equally often: those in which one task does many steps in a row
+ * hardly ever. It would, if every task were chosen in proportion to the number
+ * of interleavings that are left, and that is, if nothing blocks, in proportion
+ * to how many events are to come of it. For the events of a whole program the
+ * number of histories is hopeless; so for each history one shared object is
+ * drawn, and only the order of what is done to that is chosen like this: one
+ * player is *intended* to be the next to touch it, others that are about to
+ * stop before, and everything else happens in any order.
+ *
+ * How many events are to be expected is learned from the first histories, and
+ * now and then again. What a task that has not started yet will do counts with
+ * who will start it, and goes over to it then; if that one was intended, so
+ * may the task be.
+ */
+#include <thrum/detail/point.h>
+
+#include "runtime/plat/memory.h"
+#include "runtime/world/strategies.h"
+
+#include <string.h>
+
+#define NOWHERE UINT32_MAX
+#define FIRST 64
+#define PROFILES 2 /* the first histories are watched, and then each that is a power of two */
+
+struct surw_task {
+    uint64_t id;     /* its path's */
+    uint32_t parent; /* or NOWHERE */
+};
+
+/* How often a task touches an object. */
+struct surw_count {
+    const void *object; /* NULL: the place is free */
+    uint32_t task;
+    uint32_t most; /* in any history watched */
+    uint32_t now;  /* in this one */
+};
+
+/* What has been seen of an object in this history: by its id. */
+struct surw_seen {
+    const void *object;
+    uint32_t task; /* who touched it first */
+    bool shared;
+    bool written;
+};
+
+/* Room for one more in an array; false: out of memory. */
+static bool reserve(void *array, size_t count, size_t *capacity, size_t size)
+{
+    size_t wanted = *capacity ? 2 * *capacity : FIRST;
+    void *old, *fresh;
+
+    if (count < *capacity)
+        return true;
+    fresh = thrum_memory_get(wanted * size, CACHE_LINE);
+    if (!fresh)
+        return false;
+    memcpy(&old, array, sizeof old);
+    if (count)
+        memcpy(fresh, old, count * size);
+    thrum_memory_put(old);
+    memcpy(array, &fresh, sizeof fresh);
+    *capacity = wanted;
+    return true;
+}
+
+/* ---- the profile ------------------------------------------------------------------------------- */
+
+static uint32_t *index_slot(struct surw *surw, uint64_t id)
+{
+    size_t at = (size_t)id & surw->index_mask;
+
+    while (surw->index[at] && surw->tasks[surw->index[at] - 1].id != id)
+        at = (at + 1) & surw->index_mask;
+    return &surw->index[at];
+}
+
+static bool index_grow(struct surw *surw)
+{
+    size_t count = surw->index ? 2 * (surw->index_mask + 1) : 2 * FIRST;
+    uint32_t *index = thrum_memory_get(count * sizeof *index, CACHE_LINE);
+
+    if (!index)
+        return false;
+    thrum_memory_put(surw->index);
+    surw->index = index;
+    surw->index_mask = count - 1;
+    for (uint32_t i = 0; i < surw->tasks_count; i++)
+        *index_slot(surw, surw->tasks[i].id) = i + 1;
+    return true;
+}
+
+static uint32_t task_find(struct surw *surw, uint64_t id)
+{
+    return surw->index ? *index_slot(surw, id) - 1 : NOWHERE; /* 0 - 1 is NOWHERE */
+}
+
+static uint32_t task_learn(struct surw *surw, const struct player *player)
+{
+    uint32_t parent = player->parent ? player->parent->stake.entry : NOWHERE;
+
+    if (surw->tasks_count == UINT32_MAX / 4 ||
+        (2 * surw->tasks_count >= surw->index_mask && !index_grow(surw)) ||
+        !reserve(&surw->tasks, surw->tasks_count, &surw->tasks_capacity, sizeof *surw->tasks))
+        return NOWHERE;
+    surw->tasks[surw->tasks_count] = (struct surw_task){player->id, parent};
+    surw->tasks_count++;
+    *index_slot(surw, player->id) = (uint32_t)surw->tasks_count;
+    return (uint32_t)surw->tasks_count - 1;
+}
+
+static struct surw_count *count_slot(struct surw_count *counts, size_t mask, uint32_t task,
+                                     const void *object)
+{
+    size_t at = (size_t)sim_mix((uint64_t)(uintptr_t)object + task) & mask;
+
+    while (counts[at].object && (counts[at].object != object || counts[at].task != task))
+        at = (at + 1) & mask;
+    return &counts[at];
+}
+
+static bool counts_grow(struct surw *surw)
+{
+    size_t size = surw->counts ? 2 * (surw->counts_mask + 1) : 2 * FIRST;
+    struct surw_count *counts = thrum_memory_get(size * sizeof *counts, CACHE_LINE);
+
+    if (!counts)
+        return false;
+    for (size_t i = 0; surw->counts && i <= surw->counts_mask; i++) {
+        const struct surw_count *old = &surw->counts[i];
+
+        if (old->object)
+            *count_slot(counts, size - 1, old->task, old->object) = *old;
+    }
+    thrum_memory_put(surw->counts);
+    surw->counts = counts;
+    surw->counts_mask = size - 1;
+    return true;
+}
+
+static void learn_count(struct surw *surw, uint32_t task, const void *object)
+{
+    struct surw_count *count;
+
+    if (2 * surw->counts_count >= surw->counts_mask && !counts_grow(surw))
+        return;
+    count = count_slot(surw->counts, surw->counts_mask, task, object);
+    if (!count->object) {
+        *count = (struct surw_count){.object = object, .task = task};
+        surw->counts_count++;
+    }
+    count->now++;
+}
+
+static void learn_object(struct surw *surw, const struct player *player)
+{
+    struct surw_seen *seen;
+
+    while (surw->seen_count < player->object_id) {
+        if (!reserve(&surw->seen, surw->seen_count, &surw->seen_capacity, sizeof *surw->seen))
+            return;
+        surw->seen[surw->seen_count++] = (struct surw_seen){.task = NOWHERE};
+    }
+    seen = &surw->seen[player->object_id - 1];
+    if (!seen->object) {
+        seen->object = player->object;
+        seen->task = player->stake.entry;
+    }
+    seen->shared |= seen->task != player->stake.entry;
+    seen->written |= player->what != THRUM_POINT_READ;
+}
+
+static void learn(struct surw *surw, const struct player *player)
+{
+    if (!player->object || player->object_id == 0 || player->stake.entry == NOWHERE)
+        return;
+    learn_count(surw, player->stake.entry, player->object);
+    learn_object(surw, player);
+}
+
+static bool knows(const struct surw *surw, const void *object)
+{
+    for (size_t i = 0; i < surw->objects_count; i++)
+        if (surw->objects[i] == object)
+            return true;
+    return false;
+}
+
+/* What was learned of the history that has ended. */
+static void remember(struct surw *surw)
+{
+    for (size_t i = 0; surw->counts && i <= surw->counts_mask; i++) {
+        struct surw_count *count = &surw->counts[i];
+
+        if (count->now > count->most)
+            count->most = count->now;
+        count->now = 0;
+    }
+    for (size_t i = 0; i < surw->seen_count; i++) {
+        const struct surw_seen *seen = &surw->seen[i];
+
+        if (seen->shared && seen->written && !knows(surw, seen->object) &&
+            reserve(&surw->objects, surw->objects_count, &surw->objects_capacity,
+                    sizeof *surw->objects))
+            surw->objects[surw->objects_count++] = seen->object;
+    }
+    surw->seen_count = 0;
+}
+
+/* ---- one history --------------------------------------------------------------------------------- */
+
+/* Of each task, with all that it starts: what is expected for the object of this history. */
+static void weigh(struct surw *surw)
+{
+    while (surw->weights_capacity < surw->tasks_count)
+        if (!reserve(&surw->weights, surw->weights_capacity, &surw->weights_capacity,
+                     sizeof *surw->weights))
+            return;
+    for (size_t i = 0; i < surw->tasks_count; i++)
+        surw->weights[i] =
+            count_slot(surw->counts, surw->counts_mask, (uint32_t)i, surw->object)->most;
+    for (size_t i = surw->tasks_count; i-- > 0;)
+        if (surw->tasks[i].parent != NOWHERE)
+            surw->weights[surw->tasks[i].parent] += surw->weights[i];
+}
+
+static void begin(void *self, struct sim *sim)
+{
+    struct surw *surw = self;
+
+    surw->profiles = surw->histories < PROFILES ||
+                     (surw->histories & (surw->histories - 1)) == 0;
+    surw->histories++;
+    surw->object = NULL;
+    surw->intended = NULL;
+    surw->alive_count = 0;
+    if (surw->objects_count > 0) {
+        surw->object = surw->objects[oracle_below(sim->oracle, surw->objects_count)];
+        weigh(surw);
+    }
+}
+
+static void end(void *self, struct sim *sim)
+{
+    struct surw *surw = self;
+
+    (void)sim;
+    if (surw->profiles)
+        remember(surw);
+}
+
+static void born(void *self, struct sim *sim, struct player *player)
+{
+    struct surw *surw = self;
+    struct player *parent = player->parent;
+    uint64_t weight;
+
+    player->stake.entry = task_find(surw, player->id);
+    if (player->stake.entry == NOWHERE && surw->profiles)
+        player->stake.entry = task_learn(surw, player);
+    weight = surw->object && player->stake.entry < surw->weights_capacity
+                 ? surw->weights[player->stake.entry]
+                 : 0;
+    player->stake.weight = weight;
+    if (parent && weight > 0) {
+        uint64_t before = parent->stake.weight;
+
+        parent->stake.weight = before > weight ? before - weight : 0;
+        if (surw->intended == parent && oracle_below(sim->oracle, before ? before : 1) < weight)
+            surw->intended = player;
+    }
+    if (reserve(&surw->alive, surw->alive_count, &surw->alive_capacity, sizeof *surw->alive))
+        surw->alive[surw->alive_count++] = player;
+}
+
+static void died(void *self, struct sim *sim, struct player *player)
+{
+    struct surw *surw = self;
+    size_t i = 0;
+
+    (void)sim;
+    if (surw->intended == player)
+        surw->intended = NULL;
+    while (i < surw->alive_count && surw->alive[i] != player)
+        i++;
+    if (i < surw->alive_count)
+        surw->alive[i] = surw->alive[--surw->alive_count];
+}
+
+static void intend(struct surw *surw, struct sim *sim)
+{
+    uint64_t total = 0, at;
+
+    surw->intended = NULL;
+    for (size_t i = 0; i < surw->alive_count; i++)
+        total += surw->alive[i]->stake.weight;
+    if (total == 0)
+        return;
+    at = oracle_below(sim->oracle, total);
+    for (size_t i = 0; i < surw->alive_count; i++) {
+        if (at < surw->alive[i]->stake.weight) {
+            surw->intended = surw->alive[i];
+            return;
+        }
+        at -= surw->alive[i]->stake.weight;
+    }
+}
+
+static bool concerns(const struct surw *surw, const struct player *player)
+{
+    return player->object == surw->object && player->object;
+}
+
+/* Everybody who may is about to touch the object, and the intended one cannot: another is. */
+static size_t intend_one_of(struct surw *surw, struct sim *sim, const struct choice *choice)
+{
+    uint64_t total = 0, at;
+
+    for (size_t i = 0; i < choice->count; i++)
+        total += choice_at(sim, choice, i)->stake.weight + 1;
+    at = oracle_below(sim->oracle, total);
+    for (size_t i = 0; i < choice->count; i++) {
+        struct player *player = choice_at(sim, choice, i);
+
+        if (at <= player->stake.weight) {
+            surw->intended = player;
+            return i;
+        }
+        at -= player->stake.weight + 1;
+    }
+    return 0;
+}
+
+static bool may(const struct surw *surw, const struct player *player, bool yielded)
+{
+    return (yielded || !player->yielded) &&
+           (!concerns(surw, player) || player == surw->intended);
+}
+
+/* One of those that may, each with the same probability. */
+static size_t any_of(struct surw *surw, struct sim *sim, const struct choice *choice, bool yielded)
+{
+    size_t count = 0, at, i = 0;
+
+    for (size_t k = 0; k < choice->count; k++)
+        count += may(surw, choice_at(sim, choice, k), yielded);
+    if (count == 0)
+        return choice->count;
+    at = oracle_below(sim->oracle, count);
+    for (;; i++)
+        if (may(surw, choice_at(sim, choice, i), yielded) && at-- == 0)
+            return i;
+}
+
+static size_t choose(void *self, struct sim *sim, const struct choice *choice)
+{
+    struct surw *surw = self;
+    size_t index;
+
+    if (surw->object && !surw->intended)
+        intend(surw, sim);
+    index = any_of(surw, sim, choice, false);
+    if (index == choice->count)
+        index = any_of(surw, sim, choice, true);
+    return index < choice->count ? index : intend_one_of(surw, sim, choice);
+}
+
+static void turn(void *self, struct sim *sim, struct player *player)
+{
+    struct surw *surw = self;
+
+    if (surw->profiles)
+        learn(surw, player);
+    if (!surw->object || !concerns(surw, player))
+        return;
+    if (player->stake.weight > 0)
+        player->stake.weight--;
+    if (player == surw->intended)
+        intend(surw, sim);
+}
+
+const struct strategy thrum_surw_strategy = {.begin = begin,
+                                             .born = born,
+                                             .died = died,
+                                             .choose = choose,
+                                             .turn = turn,
+                                             .end = end};
+
+void thrum_surw_fini(struct surw *surw)
+{
+    thrum_memory_put(surw->tasks);
+    thrum_memory_put(surw->index);
+    thrum_memory_put(surw->counts);
+    thrum_memory_put(surw->seen);
+    thrum_memory_put(surw->objects);
+    thrum_memory_put(surw->weights);
+    thrum_memory_put(surw->alive);
+}

@@ -1,0 +1,468 @@
+/*
+ * explore_test.c - the simulated world finds what is wrong with small programs,
+ * tells it shortly, and does the same again.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/check.h"
+#include "tests/workers.h"
+
+enum { LOST = -1001, TORN = -1002 };
+
+static thrum_explore_options quiet(thrum_strategy strategy)
+{
+    thrum_explore_options options = THRUM_EXPLORE_OPTIONS_INIT;
+
+    options.strategy = (uint32_t)strategy;
+    options.flags = THRUM_EXPLORE_QUIET;
+    return options;
+}
+
+/* Run several functions as tasks, and close. */
+static int together(const thrum_fn *fns, size_t n, void *arg)
+{
+    thrum_child children[8];
+    thrum_group group;
+
+    CHECK_LE(n, 8);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (size_t i = 0; i < n; i++)
+        CHECK_EQ(thrum_group_spawn_child(&group, &children[i], fns[i], arg), 0);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+/* ---- programs ---------------------------------------------------------------------------------- */
+
+/* Two tasks count without a lock. */
+static int count_up(void *arg)
+{
+    int *n = arg;
+
+    thrum_shared_store(n, thrum_shared_load(n) + 1);
+    return 0;
+}
+
+static int lost_update(void *arg)
+{
+    int n = 0;
+    int status = together((thrum_fn[]){count_up, count_up}, 2, &n);
+
+    (void)arg;
+    return status ? status : n == 2 ? 0 : LOST;
+}
+
+struct counter {
+    thrum_mutex mutex;
+    int n;
+};
+
+static int count_up_locked(void *arg)
+{
+    struct counter *counter = arg;
+
+    for (int i = 0; i < 4; i++) {
+        int status = thrum_mutex_lock(&counter->mutex);
+
+        if (status)
+            return status;
+        thrum_shared_store(&counter->n, thrum_shared_load(&counter->n) + 1);
+        thrum_mutex_unlock(&counter->mutex);
+    }
+    return 0;
+}
+
+static int kept_update(void *arg)
+{
+    struct counter counter = {THRUM_MUTEX_INIT, 0};
+    int status =
+        together((thrum_fn[]){count_up_locked, count_up_locked, count_up_locked}, 3, &counter);
+
+    (void)arg;
+    return status ? status : counter.n == 12 ? 0 : LOST;
+}
+
+/* Two mutexes, taken in two orders. */
+static int take_both(thrum_mutex *first, thrum_mutex *second)
+{
+    int status = thrum_mutex_lock(first);
+
+    if (status)
+        return status;
+    status = thrum_mutex_lock(second);
+    if (!status)
+        thrum_mutex_unlock(second);
+    thrum_mutex_unlock(first);
+    return status;
+}
+
+static int in_one_order(void *arg)
+{
+    thrum_mutex *mutexes = arg;
+
+    return take_both(&mutexes[0], &mutexes[1]);
+}
+
+static int in_the_other(void *arg)
+{
+    thrum_mutex *mutexes = arg;
+
+    return take_both(&mutexes[1], &mutexes[0]);
+}
+
+static int embrace(void *arg)
+{
+    thrum_mutex mutexes[2] = {THRUM_MUTEX_INIT, THRUM_MUTEX_INIT};
+
+    (void)arg;
+    return together((thrum_fn[]){in_one_order, in_the_other}, 2, mutexes);
+}
+
+/* A signal is given before anybody waits, once in a while. */
+struct signal {
+    thrum_mutex mutex;
+    thrum_cond cond;
+    int ready;
+};
+
+static int wait_for_it(void *arg)
+{
+    struct signal *signal = arg;
+    int status = 0;
+
+    if (thrum_shared_load(&signal->ready)) /* without the lock */
+        return 0;
+    status = thrum_mutex_lock(&signal->mutex);
+    if (status)
+        return status;
+    status = thrum_cond_wait(&signal->cond, &signal->mutex);
+    thrum_mutex_unlock(&signal->mutex);
+    return status;
+}
+
+static int give_it(void *arg)
+{
+    struct signal *signal = arg;
+    int status = thrum_mutex_lock(&signal->mutex);
+
+    if (status)
+        return status;
+    thrum_shared_store(&signal->ready, 1);
+    thrum_cond_notify_all(&signal->cond);
+    thrum_mutex_unlock(&signal->mutex);
+    return 0;
+}
+
+static int lost_wakeup(void *arg)
+{
+    struct signal signal = {THRUM_MUTEX_INIT, THRUM_COND_INIT, 0};
+
+    (void)arg;
+    return together((thrum_fn[]){wait_for_it, give_it}, 2, &signal);
+}
+
+/* Nobody ever says so. */
+static int spin(void *arg)
+{
+    int *flag = arg;
+
+    while (!thrum_shared_load(flag)) {
+        int status = thrum_yield();
+
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+static int spin_for_ever(void *arg)
+{
+    int flag = 0;
+
+    (void)arg;
+    return together((thrum_fn[]){spin}, 1, &flag);
+}
+
+/* Spinning ends, because a sleeper says so, although all else only looks and yields. */
+static int say_so(void *arg)
+{
+    int status = thrum_sleep(thrum_s(3600));
+
+    thrum_shared_store((int *)arg, 1);
+    return status;
+}
+
+static int spin_for_an_hour(void *arg)
+{
+    int flag = 0;
+
+    (void)arg;
+    return together((thrum_fn[]){spin, say_so, spin}, 3, &flag);
+}
+
+/* ---- finding -------------------------------------------------------------------------------------- */
+
+static void finds(thrum_fn fn, int status, thrum_strategy strategy)
+{
+    thrum_explore_options options = quiet(strategy);
+    thrum_explore_result result;
+    size_t matched = 0;
+
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        options.seed = seed;
+        CHECK_EQ(thrum_explore(&options, fn, NULL, &result), status);
+        CHECK_EQ(result.status, status);
+        CHECK_LE(1, result.failing);
+        CHECK_EQ(result.failing, result.schedules);
+        CHECK_LE(result.deltas, 2);
+        CHECK_EQ(thrum_replay(result.replay, fn, NULL, &matched), status);
+        CHECK_EQ(matched, result.deltas);
+    }
+}
+
+static const thrum_strategy strategies[] = {
+    THRUM_STRATEGY_DEFAULT, THRUM_STRATEGY_RANDOM, THRUM_STRATEGY_PCT,
+    THRUM_STRATEGY_POS,     THRUM_STRATEGY_SURW,   THRUM_STRATEGY_SYSTEMATIC};
+
+#define STRATEGIES (sizeof strategies / sizeof strategies[0])
+
+TEST(every_strategy_finds_a_lost_update)
+{
+    for (size_t i = 0; i < STRATEGIES; i++)
+        finds(lost_update, LOST, strategies[i]);
+}
+
+TEST(every_strategy_finds_a_deadly_embrace)
+{
+    for (size_t i = 0; i < STRATEGIES; i++)
+        finds(embrace, THRUM_EDEADLOCK, strategies[i]);
+}
+
+TEST(every_strategy_finds_a_lost_wakeup)
+{
+    for (size_t i = 0; i < STRATEGIES; i++)
+        finds(lost_wakeup, THRUM_EDEADLOCK, strategies[i]);
+}
+
+TEST(nothing_is_found_where_nothing_is)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(strategies[i]);
+        thrum_explore_result result;
+
+        options.schedules = 3000;
+        options.delays = 3;
+        CHECK_EQ(thrum_explore(&options, kept_update, NULL, &result), 0);
+        CHECK_EQ(result.failing, 0);
+        CHECK_EQ(result.failures, 0);
+        CHECK(result.complete || result.schedules == 3000);
+    }
+}
+
+/*
+ * Each of two tasks begins, loads and stores: three steps in two rows have 20 orders. The update
+ * is kept only if one of them has stored before the other loads.
+ */
+TEST(all_orders_are_counted)
+{
+    thrum_explore_options options = quiet(THRUM_STRATEGY_SYSTEMATIC);
+    thrum_explore_result result;
+
+    options.flags |= THRUM_EXPLORE_ALL;
+    CHECK_EQ(thrum_explore(&options, lost_update, NULL, &result), LOST);
+    CHECK(result.complete);
+    CHECK_EQ(result.schedules, 20);
+    CHECK_EQ(result.failures, 12);
+    options.delays = 0;
+    CHECK_EQ(thrum_explore(&options, lost_update, NULL, &result), 0);
+    CHECK(result.complete);
+    CHECK_EQ(result.schedules, 1);
+}
+
+TEST(a_run_that_does_not_end_is_cut_off)
+{
+    thrum_explore_options options = quiet(THRUM_STRATEGY_DEFAULT);
+    thrum_explore_result result;
+
+    options.steps = 10000;
+    CHECK_EQ(thrum_explore(&options, spin_for_ever, NULL, &result), THRUM_ELIVELOCK);
+    CHECK_EQ(result.failing, 1);
+    CHECK_EQ(result.deltas, 0);
+}
+
+TEST(time_passes_for_those_who_spin)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(strategies[i]);
+
+        options.schedules = 20;
+        CHECK_EQ(thrum_explore(&options, spin_for_an_hour, NULL, NULL), 0);
+    }
+}
+
+/* ---- the same again --------------------------------------------------------------------------------- */
+
+TEST(the_same_seed_does_the_same)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(strategies[i]);
+        thrum_explore_result first, second, other;
+
+        options.schedules = 200;
+        options.seed = 5;
+        CHECK_EQ(thrum_explore(&options, kept_update, NULL, &first), 0);
+        CHECK_EQ(thrum_explore(&options, kept_update, NULL, &second), 0);
+        CHECK(first.hash == second.hash);
+        CHECK_EQ(first.decisions, second.decisions);
+        options.seed = 6;
+        CHECK_EQ(thrum_explore(&options, kept_update, NULL, &other), 0);
+        CHECK((first.hash != other.hash) == (strategies[i] != THRUM_STRATEGY_SYSTEMATIC));
+    }
+}
+
+TEST(every_run_can_be_replayed)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(strategies[i]);
+
+        options.flags |= THRUM_EXPLORE_TWICE;
+        options.schedules = 300;
+        CHECK_EQ(thrum_explore(&options, kept_update, NULL, NULL), 0);
+    }
+}
+
+static int not_the_same(void *arg)
+{
+    int *calls = arg;
+
+    return (*calls)++ % 2 ? kept_update(NULL) : 0;
+}
+
+TEST(another_source_of_chance_is_noticed)
+{
+    thrum_explore_options options = quiet(THRUM_STRATEGY_DEFAULT);
+    int calls = 0;
+
+    options.flags |= THRUM_EXPLORE_TWICE;
+    CHECK_EQ(thrum_explore(&options, not_the_same, &calls, NULL), THRUM_EDIVERGED);
+}
+
+TEST(a_history_that_matches_nowhere_is_the_ordinary_one)
+{
+    size_t matched = 9;
+
+    CHECK_EQ(thrum_replay("", lost_update, NULL, &matched), 0);
+    CHECK_EQ(matched, 0);
+    CHECK_EQ(thrum_replay(" 7@1>9  3.4.5@8>r1.2 ", lost_update, NULL, &matched), 0);
+    CHECK_EQ(matched, 0);
+}
+
+TEST(a_text_that_is_no_history_is_refused)
+{
+    static const char *const texts[] = {
+        "x",     "1",       "1@",    "1@2",          "1@2>",  "1@2>x", "1@2>3x", "1@2>3,1@2>4", "@1>2",
+        "1.@2>3", "1..2@2>3", "-1@2>3", "4294967296@2>3", "1@99999999999>2", ">", "1>2@3", "\xff\xfe"};
+    char *huge;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        CHECK_EQ(thrum_replay(texts[i], lost_update, NULL, NULL), -EINVAL);
+    huge = malloc(1000001);
+    memset(huge, '1', 1000000);
+    huge[1000000] = '\0';
+    CHECK_EQ(thrum_replay(huge, lost_update, NULL, NULL), -EINVAL);
+    free(huge);
+}
+
+TEST(options_out_of_range_are_refused)
+{
+    thrum_explore_options options = quiet(THRUM_STRATEGY_DEFAULT);
+
+    options.strategy = 77;
+    CHECK_EQ(thrum_explore(&options, lost_update, NULL, NULL), -EINVAL);
+    options = quiet(THRUM_STRATEGY_PCT);
+    options.depth = 17;
+    CHECK_EQ(thrum_explore(&options, lost_update, NULL, NULL), -EINVAL);
+    options = quiet(THRUM_STRATEGY_DEFAULT);
+    options.flags = 1u << 31;
+    CHECK_EQ(thrum_explore(&options, lost_update, NULL, NULL), -EINVAL);
+    options = quiet(THRUM_STRATEGY_DEFAULT);
+    options.size--;
+    CHECK_EQ(thrum_explore(&options, lost_update, NULL, NULL), THRUM_ELAYOUT);
+}
+
+/* ---- time --------------------------------------------------------------------------------------------- */
+
+static int live_for_a_year(void *arg)
+{
+    int64_t begin = thrum_now().ns;
+
+    (void)arg;
+    for (int day = 0; day < 365; day++)
+        for (int hour = 0; hour < 24; hour++)
+            CHECK_EQ(thrum_sleep(thrum_s(3600)), 0);
+    CHECK_EQ(thrum_now().ns - begin, (int64_t)365 * 24 * 3600 * 1000000000);
+    return 0;
+}
+
+TEST(a_year_is_over_at_once)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.flags = THRUM_SIMULATE;
+    for (options.seed = 0; options.seed < 3; options.seed++)
+        CHECK_EQ(thrum_run(live_for_a_year, NULL, &options, NULL), 0);
+}
+
+static int wait_in_vain(void *arg)
+{
+    thrum_timeout timeout;
+    thrum_event event = THRUM_EVENT_INIT;
+
+    (void)arg;
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_s(30)), 0);
+    CHECK_EQ(thrum_timeout_end(&timeout, thrum_event_wait(&event)), THRUM_ETIMEOUT);
+    return 0;
+}
+
+TEST(deadlines_come_when_all_wait)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.flags = THRUM_SIMULATE;
+    for (options.seed = 0; options.seed < 20; options.seed++)
+        CHECK_EQ(thrum_run(wait_in_vain, NULL, &options, NULL), 0);
+}
+
+/* ---- whoever is not of that world ------------------------------------------------------------------------ */
+
+static void *set_it(void *arg)
+{
+    thrum_event_set(arg);
+    return NULL;
+}
+
+static int be_woken_from_outside(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    pthread_t thread;
+
+    (void)arg;
+    thrum_hold(thrum_runtime_self(), "a thread sets the event");
+    CHECK_EQ(pthread_create(&thread, NULL, set_it, &event), 0);
+    CHECK_EQ(thrum_event_wait(&event), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    thrum_release(thrum_runtime_self());
+    return 0;
+}
+
+TEST(a_thread_outside_may_wake_a_task)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.flags = THRUM_SIMULATE;
+    for (int i = 0; i < many(200); i++)
+        CHECK_EQ(thrum_run(be_woken_from_outside, NULL, &options, NULL), 0);
+}
