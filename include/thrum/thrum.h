@@ -3,6 +3,7 @@
 #define THRUM_THRUM_H
 
 #include <thrum/barrier.h>
+#include <thrum/batcher.h>
 #include <thrum/branch.h>
 #include <thrum/broadcast.h>
 #include <thrum/completed.h>
