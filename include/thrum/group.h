@@ -125,6 +125,7 @@ THRUM_API THRUM_COLD void thrum_task_leave(struct thrum_scope *start, int status
  *   context   task
  *   suspends  no
  *   returns   0; -EINVAL: an option is out of range
+ *   misuse    it is open, and nothing was opened since: the process stops
  */
 THRUM_NODISCARD static inline int thrum_group_open(thrum_group *group,
                                                    const thrum_group_options *options)
@@ -141,7 +142,8 @@ THRUM_NODISCARD static inline int thrum_group_open(thrum_group *group,
     group->remote = THRUM_GROUP_REMOTE_NONE;
     group->failures = 0;
     /* 0: no task runs here; UINTPTR_MAX: something may have been cancelled */
-    if (THRUM_UNLIKELY(lane->stack_limit - 1 >= UINTPTR_MAX - 1 || options != NULL))
+    if (THRUM_UNLIKELY(lane->stack_limit - 1 >= UINTPTR_MAX - 1 || options != NULL ||
+                       lane->scope == &group->scope))
         return thrum_group_open_slow(group, options);
     lane->scope = &group->scope;
     return 0;

@@ -96,7 +96,6 @@ static bool visit(struct spread *spread, struct strand *strand, uint64_t *life)
     struct wait wait;
     bool asleep = thrum_wait_of(strand, &wait);
 
-    /* MUTANT-OK acquire: who slept before the alert's fence had written all this before his own */
     *life = load_acquire(&strand->life); /* EDGE strand.life */
     if (!thrum_walk_holds(&spread->walk, strand, from) || !still_open(spread))
         return false;
@@ -132,8 +131,10 @@ static void visit_target(struct spread *spread)
     const struct cancel_target *target = spread->target;
     struct wait wait;
 
-    if (thrum_wait_of(target->strand, &wait) &&
-        load_acquire(&target->strand->life) == target->life && still_open(spread)) /* EDGE
+    if (!thrum_wait_of(target->strand, &wait))
+        return;
+    /* MUTANT-OK acquire: its sleep's fence has brought it; else somebody is woken for nothing */
+    if (load_acquire(&target->strand->life) == target->life && still_open(spread)) /* EDGE
                                                                            strand.life */
         wake(spread, target->strand, &wait);
 }

@@ -73,7 +73,6 @@ void thrum_strand_begin(struct strand *strand, struct thrum_scope *base)
     store_relaxed(&strand->looked, 0);           /* relaxed: likewise */
     store_relaxed(&strand->base, word_of(base)); /* relaxed: likewise */
     strand->returns = 0;
-    /* MUTANT-OK release: who reads it compares it; who sleeps below has passed a fence since */
     store_release(&strand->life, life); /* EDGE strand.life */
 }
 
@@ -116,6 +115,7 @@ static uint64_t *place_for(struct strand *strand, uint32_t depth)
     uint64_t *link = &strand->tiers;
     struct tier *tier;
 
+    /* MUTANT-OK acquire: tier_get reads the link again, and its swap fails if it was an old one */
     while ((tier = tier_of(load_acquire(link))) != NULL && /* EDGE strand.tier */
            load_relaxed(&tier->depth) > depth)             /* relaxed: came with the link */
         link = &tier->shallower;
@@ -145,6 +145,7 @@ static struct tier *tier_get(struct strand *strand, uint32_t depth)
         store_relaxed(&made->depth, depth);    /* relaxed: released below */
         store_relaxed(&made->shallower, next); /* relaxed: likewise */
         POINT("strand.tier");
+        /* MUTANT-OK acquire: what it replaces was acquired above; if it fails, it is read again */
         if (cas_acq_rel(link, &next, word_of(made))) /* EDGE strand.tier */
             return made;
     }
@@ -212,19 +213,19 @@ void thrum_strand_waits(struct strand *strand, const struct wait_kind *kind, con
 void thrum_strand_joins(struct strand *strand, const struct wait_kind *kind, const void *object)
 {
     thrum_strand_waits(strand, kind, object);
-    store_release(&strand->joins, 1); /* EDGE strand.told */
+    store_relaxed(&strand->joins, 1); /* relaxed: a hint; who is at rest has been acquired */
 }
 
 void thrum_strand_joined(struct strand *strand)
 {
-    store_release(&strand->joins, 0); /* EDGE strand.told */
+    store_relaxed(&strand->joins, 0); /* relaxed: likewise */
 }
 
 bool thrum_strand_sleep(const struct strand *strand, struct strand_sleep *sleep)
 {
     uint64_t told = load_acquire(&strand->told); /* EDGE strand.told */
 
-    if (!thrum_wait_asleep(strand) && !load_acquire(&strand->joins)) /* EDGE strand.told */
+    if (!thrum_wait_asleep(strand) && !load_relaxed(&strand->joins)) /* relaxed: likewise */
         return false;
     sleep->who = load_acquire(&strand->who);                  /* EDGE strand.told */
     sleep->what = pointer_of(load_acquire(&strand->what));     /* EDGE strand.told */

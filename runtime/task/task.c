@@ -260,6 +260,8 @@ bool thrum_task_close_requests(struct thrum_task *task)
     if (load_acquire(&task->references) == 1) /* EDGE task.reference: nobody else can cancel */
         requests = load_relaxed(&task->requests); /* relaxed: likewise */
     else
+        /* MUTANT-OK acquire: what goes with a cancel is not looked at any more */
+        /* MUTANT-OK release: a cancel that comes too late touches nothing */
         requests = add_acq_rel(&task->requests, CLOSED); /* EDGE cancel.mark */
     return requests >> 32 != load_relaxed(&task->scope.seen); /* relaxed: only the task wrote it */
 }
@@ -361,7 +363,9 @@ bool thrum_task_cancel_at(thrum_task *task, int code, const char *text, const ch
     do {
         if (seen & CLOSED)
             return false;
+        /* MUTANT-OK acquire: nothing is read that goes with others' requests */
     } while (!cas_acq_rel(&task->requests, &seen, seen + ONE_REQUEST)); /* EDGE cancel.mark */
+    /* MUTANT-OK acquire: a hint; one that has started is seen after the alert */
     if (load_acquire(&task->state) == TASK_PENDING) { /* EDGE task.running */
         thrum_alert(scheduler);
         POINT("cancel.pending");
@@ -398,6 +402,8 @@ int thrum_uncancel(void)
     seen = task ? load_relaxed(&task->requests) : 0; /* relaxed: only we take any back */
     if ((seen & COUNT) == 0)
         return 0;
+    /* MUTANT-OK acquire: what goes with the requests is not looked at */
+    /* MUTANT-OK release: it gives nothing, and who cancels carries on what others gave */
     seen = add_acq_rel(&task->requests, (uint64_t)-1) - 1; /* EDGE cancel.mark */
     if ((seen & COUNT) == 0)
         thrum_scope_forget(&task->scope, (uint32_t)(seen >> 32));

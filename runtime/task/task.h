@@ -251,6 +251,7 @@ void thrum_counted_succeeded(struct thrum_group *group);
 /* Does it take no more tasks? */
 static inline bool group_shuts_down(const struct thrum_group *group)
 {
+    /* MUTANT-OK acquire: what goes with the cancel is not looked at */
     return load_acquire(&group->scope.cancels) != 0; /* EDGE cancel.mark */
 }
 

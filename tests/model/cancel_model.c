@@ -4,308 +4,43 @@
  * events, walks that remember one fiber of their way, and rosters of three.
  *
  * A tree of tasks: `top` has a scope and in it a group, in which the victims
- * start; cancellers are other threads. Each of the explorer's threads has a
- * fiber and a lane of its own, and a worker that does nothing else.
+ * start; cancellers are other threads. The rest is world.h's.
  *
  * Oracles: who is below the cancelled scope is told, or does not start; who is
  * not, is not; each once; with the reason; by a sleep that ends once, after the
  * fiber has left its stack. Who is never told sleeps for ever, which the
  * explorer calls a deadlock. What stood on a stack is not touched any more.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "runtime/task/walk.h"
+#include "tests/model/world.h"
 
-#include "runtime/plat/clock.h"
-#include "runtime/plat/futex.h"
-#include "runtime/plat/memory.h"
-#include "runtime/task/cancel.h"
-#include "runtime/task/locals.h"
-#include "runtime/task/task.h"
-#include "runtime/task/timeout.h"
-
-enum { THREADS = 4, TOP = THREADS, MIDDLE, ELSEWHERE, ROOT, PLACES };
-
-static struct place places[PLACES];
-static struct thrum_lane lanes[PLACES];
-static struct thrum_lane nobody;
-static struct thrum_child tasks[PLACES];
-static struct scheduler scheduler;
-static struct thrum_scope root;
-static uint64_t registers[PLACES]; /* plain */
-static uint32_t runnable[PLACES];  /* atomic, futex */
-static void *slabs[SLAB_KINDS][THREADS + 1][8];
-static unsigned in_slab[SLAB_KINDS][THREADS + 1];
 static thrum_event never, event, second;
+static bool joined;   /* what is waited for are joins, the first by task 0, the second by task 1 */
 static uint32_t step; /* atomic: what threads wait for from each other */
 
-static thrum_scope scope;      /* of top: what is cancelled */
-static thrum_scope inner;      /* of top, inside the group */
-static thrum_shield shield;    /* of top, around the group */
-static thrum_group group;      /* of top */
-static thrum_group below;      /* of middle, who is a child of top */
-static thrum_group far;        /* of elsewhere */
-
-/* ---- the world below ------------------------------------------------------------------------ */
-
-__thread struct thrum_lane *thrum_lane_here;
-
-static void enter_thread(int number)
-{
-    thrum_lane_here = number < 0 ? &nobody : &lanes[number];
-}
-
-struct worker *thrum_worker_self(void)
-{
-    static struct worker here = {.scheduler = &scheduler};
-
-    return &here;
-}
-
-static int number_of(const struct fiber *fiber)
-{
-    return (int)(container_of(fiber, const struct place, fiber) - places);
-}
-
-void thrum_ready(struct fiber *woken)
-{
-    int number = number_of(woken);
-
-    MODEL_CHECK(model_read(&registers[number]) == 1);
-    MODEL_CHECK(runnable[number] == 0);
-    store_release(&runnable[number], 1);
-    model_futex_wake(&runnable[number], 1);
-}
-
-void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
-{
-    struct thrum_lane *lane = thrum_lane_self();
-    struct fiber *fiber = lane->fiber;
-    int number = number_of(fiber);
-
-    fiber->current = lane->current;
-    fiber->scope = lane->scope;
-    lane->fiber = NULL;
-    lane->scope = NULL;
-    model_write(&registers[number], 1);
-    commit(arg, fiber);
-    while (load_acquire(&runnable[number]) == 0)
-        model_futex_wait(&runnable[number], 0);
-    store_relaxed(&runnable[number], 0); /* relaxed: nobody wakes it before it sleeps again */
-    model_write(&registers[number], 0);
-    lane->fiber = fiber;
-    lane->current = fiber->current;
-    lane->scope = fiber->scope;
-}
-
-void thrum_give_way(void)
-{
-    abort(); /* no model is told so often */
-}
-
-void thrum_spend(void)
-{
-}
-
-void thrum_scheduler_hold(struct scheduler *at)
-{
-    (void)at;
-}
-
-void thrum_scheduler_release(struct scheduler *at)
-{
-    (void)at;
-}
-
-uint64_t thrum_alert(struct scheduler *of)
-{
-    return add_seq(&of->alert, 1) + 1;
-}
-
-void thrum_heard(uint64_t alert)
-{
-    struct fiber *fiber = thrum_lane_self()->fiber;
-
-    store_relaxed(&fiber->heard, alert); /* relaxed: as in worker.c */
-}
-
-int thrum_futex_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
-{
-    (void)timeout_ns;
-    model_futex_wait(word, expected);
-    return 0;
-}
-
-void thrum_futex_wake(const uint32_t *word, int n)
-{
-    model_futex_wake(word, n);
-}
-
-void *thrum_memory_get(size_t bytes, size_t align)
-{
-    (void)align;
-    return memset(model_alloc(bytes), 0, bytes);
-}
-
-void thrum_memory_put(void *memory)
-{
-    if (memory)
-        model_free(memory);
-}
-
-static size_t bytes_of(enum slab_kind kind)
-{
-    return kind == SLAB_SEGMENT    ? sizeof(struct roster_segment)
-           : kind == SLAB_RECORD   ? sizeof(struct record)
-           : kind == SLAB_DEADLINE ? sizeof(struct deadline)
-           : kind == SLAB_TIER     ? sizeof(struct tier)
-                                   : sizeof(struct thrum_task);
-}
-
-/* Type-stable; what a thread gives back it gets again. */
-void *thrum_slab_get(enum slab_kind kind)
-{
-    int owner = model_self() + 1;
-
-    if (in_slab[kind][owner])
-        return slabs[kind][owner][--in_slab[kind][owner]];
-    return thrum_memory_get(bytes_of(kind), 16);
-}
-
-void thrum_slab_put(enum slab_kind kind, void *object)
-{
-    int owner = model_self() + 1;
-
-    slabs[kind][owner][in_slab[kind][owner]++] = object;
-}
-
-/* There are no locals. */
-void thrum_locals_leave(void)
-{
-}
-
-bool thrum_locals_on(const struct thrum_scope *of)
-{
-    (void)of;
-    return false;
-}
-
-struct locals_node *thrum_locals_lift(const struct thrum_scope *of)
-{
-    (void)of;
-    return NULL;
-}
-
-void thrum_locals_lower(struct locals_node *locals)
-{
-    (void)locals;
-}
-
-void thrum_error_free(struct thrum_error *error)
-{
-    (void)error;
-}
-
-uint64_t thrum_self(void)
-{
-    return 1;
-}
-
-/* ---- timers: who expires them asks for the last that was armed ------------------------------- */
-
-static uint64_t armed_timer; /* atomic: struct timer * */
-static uint64_t armed_key;   /* atomic */
-static uint64_t old_key;     /* atomic: the first of two */
-
-int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
-{
-    (void)when_ns;
-    store_relaxed(&armed_timer, word_of(timer)); /* relaxed: the key releases it */
-    store_release(&armed_key, key);
-    return 0;
-}
-
-void thrum_timer_disarm(struct timer *timer, uint64_t key)
-{
-    (void)timer;
-    (void)key;
-}
-
-int64_t thrum_clock_now(void)
-{
-    return 0;
-}
+static struct walk walk;    /* plain */
+static thrum_scope scope;   /* of top: what is cancelled */
+static thrum_scope inner;   /* of top, inside the group */
+static thrum_shield shield; /* of top, around the group */
+static thrum_group group;   /* of top */
+static thrum_group below;   /* of middle, who is a child of top */
+static thrum_group far;     /* of elsewhere */
+static thrum_group deeper;  /* of top, inside the group and a scope */
 
 thrum_time thrum_in(int64_t duration)
 {
     return (thrum_time){duration};
 }
 
-void thrum_panic(const char *format, ...)
-{
-    model_fail(__FILE__, __LINE__, format);
-}
-
-/* ---- beginnings and ends --------------------------------------------------------------------- */
-
-/* The task of this place starts, on its own lane. */
-static void start_in(int number, struct thrum_scope *start)
-{
-    struct thrum_lane *lane = &lanes[number];
-
-    tasks[number].owner = word_of(start);
-    lane->fiber = &places[number].fiber;
-    lane->current = &tasks[number];
-    lane->scope = start;
-    store_relaxed(&places[number].fiber.heard, 0); /* relaxed: nobody runs it */
-    thrum_strand_begin(&places[number].strand, start);
-}
-
-/* Has heard all alerts, so that its next check is a compare. */
-static void hear(int number)
-{
-    enter_thread(number);
-    thrum_scope_look();
-    enter_thread(-1);
-}
-
-static void open_in(int number, thrum_group *opened)
-{
-    enter_thread(number);
-    MODEL_CHECK(thrum_group_open(opened, NULL) == 0);
-    enter_thread(-1);
-}
-
-int thrum_group_open_slow(thrum_group *opened, const thrum_group_options *options)
-{
-    (void)options;
-    thrum_scope_push(&opened->scope, 0);
-    return 0;
-}
+/* ---- beginnings ------------------------------------------------------------------------------ */
 
 static void begin(void)
 {
-    model_resumes = enter_thread;
-    enter_thread(-1);
-    memset(places, 0, sizeof(places));
-    memset(lanes, 0, sizeof(lanes));
-    memset(&nobody, 0, sizeof(nobody));
-    memset(registers, 0, sizeof(registers));
-    memset(runnable, 0, sizeof(runnable));
-    memset(in_slab, 0, sizeof(in_slab));
+    begin_world();
     never = event = second = (thrum_event)THRUM_EVENT_INIT;
     step = 0;
-    armed_timer = armed_key = old_key = 0;
-    scheduler.alert = 1;
-    for (int i = 0; i < PLACES; i++)
-        places[i].fiber.home = &scheduler;
-    root = (struct thrum_scope){.fiber = &places[ROOT].fiber, .flags = SCOPE_ROOT,
-                                .owner = word_of(&root)};
-    model_name(&scheduler.alert, "alert");
+    joined = false;
     model_name(&scope.cancels, "cancels");
-    model_name(&places[0].strand.word, "word 0");
-    model_name(&places[1].strand.word, "word 1");
-    model_name(&places[0].strand.slot, "slot 0");
-    model_name(&places[1].strand.slot, "slot 1");
 }
 
 static void begin_top(bool with_shield, bool with_inner)
@@ -371,8 +106,10 @@ static void begin_deep(void)
         start_in(i, &below.scope);
 }
 
+/* Not in its first life, as top is. */
 static void begin_elsewhere(void)
 {
+    start_in(ELSEWHERE, &root);
     start_in(ELSEWHERE, &root);
     open_in(ELSEWHERE, &far);
 }
@@ -396,22 +133,79 @@ static void begin_ways(void)
         MODEL_CHECK(thrum_strand_enter(&places[i].strand) == 0);
 }
 
+/* The same, but the child has ended, and it is thread 1 that comes after. */
+static void begin_ways_alone(void)
+{
+    begin_top(false, false);
+    begin_elsewhere();
+    start_in(0, &group.scope);
+    open_in(0, &below);
+    start_in(MIDDLE, &below.scope);
+    start_in(1, &group.scope);
+    MODEL_CHECK(thrum_strand_enter(&places[0].strand) == 0);
+    MODEL_CHECK(thrum_strand_enter(&places[MIDDLE].strand) == 0);
+    MODEL_CHECK(thrum_strand_enter(&places[1].strand) == 0);
+    enter_thread(MIDDLE);
+    end(MIDDLE);
+    enter_thread(-1);
+    step = 1;
+}
+
+/* A walk has descended to the fiber of thread 0, and not yet been at that of thread 2. */
+static void begin_way_up(void)
+{
+    begin_top(false, false);
+    begin_elsewhere();
+    for (int i = 0; i < 3; i += 2) {
+        start_in(i, &group.scope);
+        MODEL_CHECK(thrum_strand_enter(&places[i].strand) == 0);
+    }
+    thrum_walk_begin(&walk, &places[TOP].strand, load_acquire(&places[TOP].strand.life), 0);
+    MODEL_CHECK(thrum_walk_next(&walk) == &places[0].strand);
+    thrum_walk_descend(&walk, &places[0].strand, load_acquire(&places[0].strand.life));
+}
+
 /* Thread 0 goes on as top; a child of its group is thread 1. */
 static void begin_above(void)
 {
     begin_top(false, false);
-    lanes[0] = lanes[TOP];
+    workers[0].deque.lane = workers[TOP].deque.lane;
     start_in(1, &group.scope);
 }
 
-static void end(int number)
+/* Two groups of top at different depths, so that their children hang in tiers of their own. */
+static void begin_depths(bool with_shallow)
 {
-    struct thrum_lane *lane = &lanes[number];
+    begin_top(false, true);
+    open_in(TOP, &deeper);
+    start_in(0, &group.scope);
+    start_in(1, &deeper.scope);
+    start_in(2, &deeper.scope);
+    if (with_shallow)
+        MODEL_CHECK(thrum_strand_enter(&places[0].strand) == 0);
+}
 
-    (void)thrum_record_close(start_of(&tasks[number]));
-    lane->current = NULL;
-    lane->scope = NULL;
-    thrum_strand_end(&places[number].strand);
+/* The tier further in is made in front of one that is there; or both at once. */
+static void begin_tiers(void) { begin_depths(true); }
+static void begin_no_tiers(void) { begin_depths(false); }
+
+/* Or one between two that are there: what is started in a scope, as a branch, hangs there. */
+static void begin_between(void)
+{
+    begin_depths(true);
+    MODEL_CHECK(thrum_strand_enter(&places[1].strand) == 0);
+    start_in(2, &inner);
+}
+
+/* Top, in a scope, has been told of a cancel further out: it looks at every check. */
+static void begin_told(void)
+{
+    begin_top(false, true);
+    enter_thread(TOP);
+    thrum_scope_cancel(&scope, 3, "before");
+    MODEL_CHECK(thrum_cancel_check() == THRUM_ECANCELED);
+    enter_thread(-1);
+    workers[0].deque.lane = workers[TOP].deque.lane;
 }
 
 /* ---- victims --------------------------------------------------------------------------------- */
@@ -445,6 +239,43 @@ static void told_2(void)
 {
     MODEL_CHECK(thrum_event_wait(&never) == THRUM_ECANCELED);
     end(2);
+}
+
+/* Told at its next check, or not yet. */
+static void checks(void)
+{
+    if (thrum_cancel_check())
+        check_reason();
+}
+
+/* Enters, and does not sleep. */
+static void enters_0(void)
+{
+    MODEL_CHECK(thrum_strand_enter(&places[0].strand) == 0);
+}
+static void enters_2(void)
+{
+    MODEL_CHECK(thrum_strand_enter(&places[2].strand) == 0);
+}
+
+/* All that hang below top, and where they say. */
+static void check_tiers(void)
+{
+    struct tier_at at = thrum_strand_walk(&places[TOP].strand);
+    const struct strand *found;
+    uint64_t last = UINT64_MAX;
+    unsigned seen = 0;
+
+    while ((found = thrum_strand_next(&at, 0)) != NULL) {
+        int number = number_of(fiber_of(found));
+        uint64_t depth = load_acquire(&at.tier->depth);
+
+        MODEL_CHECK(depth == (number == 0 ? 2 : 4) && depth <= last);
+        last = depth;
+        MODEL_CHECK((seen & 1u << number) == 0);
+        seen |= 1u << number;
+    }
+    MODEL_CHECK((seen & 1) && (seen & 4));
 }
 
 /* Starts, or is dead before. */
@@ -518,11 +349,30 @@ static void way_parent(void)
     MODEL_CHECK(thrum_strand_enter(&places[0].strand) == 0);
 }
 
+static void moves_away(void)
+{
+    end(0);
+    start_in(0, &far.scope);
+    MODEL_CHECK(thrum_strand_enter(&places[0].strand) == 0);
+}
+
+/* It comes by all who have stayed, or knows that it is lost. */
+static void walks_on(void)
+{
+    const struct strand *found;
+    bool seen = false;
+
+    while ((found = thrum_walk_next(&walk)) != NULL)
+        seen |= found == &places[2].strand && thrum_walk_holds(&walk, found, 0);
+    MODEL_CHECK(seen || walk.lost);
+}
+
 /* ---- who ends sleeps ------------------------------------------------------------------------- */
 
 static void cancel(void) { thrum_scope_cancel(&scope, 1, "one"); }
 static void cancel_2(void) { thrum_scope_cancel(&scope, 2, "two"); }
 static void cancel_inner(void) { thrum_scope_cancel(&inner, 1, "inner"); }
+static void cancel_inner_2(void) { thrum_scope_cancel(&inner, 2, "inner too"); }
 static void set(void) { thrum_event_set(&event); }
 static void set_both(void) { thrum_event_set(&event); thrum_event_set(&second); }
 
@@ -533,6 +383,71 @@ static void mistake(void)
 
     if (thrum_wait_of(&places[0].strand, &wait))
         thrum_wait_fire(&wait, WAIT_CANCELLED);
+}
+
+/* ---- what a sleep is for, as others see it ---------------------------------------------------- */
+
+static const struct wait_kind one_kind = {.what = "one"}, other_kind = {.what = "other"};
+
+static void sleep_for(const struct wait_kind *kind)
+{
+    struct wait wait;
+
+    MODEL_CHECK(thrum_wait_begin(&wait) == 0);
+    thrum_strand_waits(wait.strand, kind, kind->what);
+    MODEL_CHECK(thrum_wait_sleep(&wait) == WAIT_CANCELLED);
+}
+
+static void waits_for_both(void)
+{
+    sleep_for(&one_kind);
+    sleep_for(&other_kind);
+    end(0);
+}
+
+/* It waits for the end of a group, and so does a task that it runs inline. */
+static void joins_both(void)
+{
+    struct strand *strand = &places[0].strand;
+
+    thrum_strand_joins(strand, &one_kind, one_kind.what);
+    thrum_strand_joined(strand);
+    thrum_lane_self()->current = &tasks[1];
+    thrum_strand_joins(strand, &other_kind, other_kind.what);
+    thrum_strand_joined(strand);
+    end(0);
+}
+
+static void begin_joins(void)
+{
+    begin_entered();
+    joined = true;
+}
+
+static void look_at_sleep(void)
+{
+    struct strand_sleep sleep;
+
+    if (thrum_strand_sleep(&places[0].strand, &sleep)) {
+        const struct thrum_child *who = pointer_of(sleep.who & ~KIND_MASK);
+
+        MODEL_CHECK(sleep.what == NULL || sleep.object == sleep.what->what);
+        MODEL_CHECK(sleep.what == NULL || who == &tasks[0] || sleep.what == &other_kind);
+        MODEL_CHECK(sleep.what == NULL || who == &tasks[1] || sleep.what == &one_kind || !joined);
+    }
+}
+
+/* Ends both sleeps. */
+static void wake_both(void)
+{
+    for (int i = 0; i < 2;) {
+        struct wait wait;
+
+        if (thrum_wait_of(&places[0].strand, &wait) && thrum_wait_fire(&wait, WAIT_CANCELLED))
+            i++;
+        else
+            model_yield();
+    }
 }
 
 /* ---- timeouts -------------------------------------------------------------------------------- */
@@ -637,7 +552,7 @@ static void begin_moved(void)
     enter_thread(TOP);
     MODEL_CHECK(thrum_timeout_begin(&moved, THRUM_FOREVER) == 0);
     open_in(TOP, &group);
-    lanes[0] = lanes[TOP];
+    workers[0].deque.lane = workers[TOP].deque.lane;
     start_in(1, &group.scope);
 }
 
@@ -662,25 +577,34 @@ static void below_timeout(void)
 #define FRESH(text, start, ...) {text, start, {__VA_ARGS__}, NULL, 0, 1, false}
 #define LARGE(text, start, ...) {text, start, {__VA_ARGS__}, NULL, 1, 1, false}
 
+/* The quick ones first: most mutants end there. */
 static const struct model models[] = {
     T("sleep", begin_entered, told_0, cancel),
     T("enter", begin_two, told_0, cancel),
     T("start", begin_unstarted, start_0, cancel),
     T("expire", begin_two, times_out, expirer),
     T("moved", begin_two, moves_timeout, expirer),
+    {"the way up", begin_way_up, {moves_away, walks_on}, NULL, 0, -3, false},
+    {"one join or another", begin_joins, {joins_both, look_at_sleep}, NULL, -1, 0, false},
+    {"tiers made at once", begin_no_tiers, {enters_0, enters_2}, check_tiers, 0, 1, false},
+    LARGE("tier in front", begin_tiers, told_0, enters_2, cancel),
+    LARGE("tier between", begin_between, told_0, enters_2, cancel),
+    LARGE("one sleep or another", begin_entered, waits_for_both, look_at_sleep, wake_both),
+    {"the way back alone", begin_ways_alone, {way_parent, told_1, cancel}, NULL, 1, -2, false},
+    LARGE("two lives", begin_lives, two_lives, set_both, cancel),
+    LARGE("expire twice", begin_two, times_out, expirer, late_expirer),
+    LARGE("over", begin_two, two_timeouts, set_both, expire_old),
     FRESH("mistake", begin_entered, untold_0, set, mistake),
     FRESH("object", begin_entered, either_0, set, cancel),
     FRESH("two cancels", begin_entered, told_twice, cancel, cancel_2),
     FRESH("further in", begin_inner, untold_0, set, cancel_inner),
+    T("two reasons", begin_told, checks, cancel_inner, cancel_inner_2),
+    LARGE("moved above", begin_moved, mover, below_timeout, expirer),
+    LARGE("told above", begin_above, told_above, told_1, cancel),
     FRESH("behind a shield", begin_shield, untold_0, set, cancel),
     LARGE("two sleepers", begin_two, told_0, told_1, cancel),
     LARGE("two below another", begin_deep, told_0, told_1, cancel),
-    LARGE("two lives", begin_lives, two_lives, set_both, cancel),
-    LARGE("expire twice", begin_two, times_out, expirer, late_expirer),
-    LARGE("over", begin_two, two_timeouts, set_both, expire_old),
-    LARGE("moved above", begin_moved, mover, below_timeout, expirer),
-    LARGE("told above", begin_above, told_above, told_1, cancel),
-    {"the way back", begin_ways, {way_parent, way_child, told_2, cancel}, NULL, 1, -1, false},
+    {"the way back", begin_ways, {way_parent, way_child, told_2, cancel}, NULL, 1, 0, false},
 };
 
 int main(int argc, char **argv)

@@ -12,10 +12,11 @@ def thrum_model(
         name,
         subjects,
         bound = 2,
+        hdrs = [],
         defines = [],
         size = "medium",
         linkopts = [],
-        mutants = True,
+        trust = False,
         tags = [],
         **kwargs):
     """All interleavings up to a bound, and all mutants.
@@ -24,10 +25,11 @@ def thrum_model(
       name: of the test and of its source.
       subjects: the runtime's sources under test, compiled for the explorer.
       bound: on preemptions.
+      hdrs: what the model includes beside the explorer.
       defines: for the model and its subjects, such as smaller capacities.
       size: as for thrum_test.
       linkopts: besides the common ones.
-      mutants: of orders, here; False: by a command of their own (README.md).
+      trust: mutants that a comment justifies are not run here, but by a command (README.md).
       tags: besides "plain", which keeps it out of sanitizers and emulators.
       **kwargs: as for cc_test.
     """
@@ -45,8 +47,8 @@ def thrum_model(
     native.cc_test(
         name = name,
         size = size,
-        srcs = [name + ".c"],
-        args = ["--bound", str(bound)] + (["--mutants"] if mutants else []),
+        srcs = [name + ".c"] + hdrs,
+        args = ["--bound", str(bound), "--mutants"] + (["--trust"] if trust else []),
         copts = MODEL_COPTS,
         data = ["//:headers", "//:sources"],
         linkopts = LINKOPTS + linkopts,

@@ -95,6 +95,15 @@ cancel.second_place    | cancel | runtime/task/cancel.c | /^           thrum_wal
 cancel.way_unchecked   | cancel | runtime/task/walk.c | s/load_acquire\(&strand->life\) != done->life \|\| //
 strand.bottom_up       | cancel | runtime/task/strand.c | s/\(above = parent_of\(parent\)\) != NULL &&/(above = parent_of(parent)) != NULL \&\& 0 \&\&/
 scope.alert_late       | cancel | runtime/task/scope.c | /^static bool look\(/,/^}/{s/^    uint64_t alert = .*/    uint64_t alert;/;s/^    struct sum sum = sum_from\(scope\);/&\n    alert = load_acquire(\&fiber_of(strand)->home->alert);/}
+strand.tier_unchecked  | cancel | runtime/task/strand.c | s/if \(next && load_relaxed\(&tier_of\(next\)->depth\) > depth\)/if (0)/
+task.never_closed      | task | runtime/task/task.c | s/add_acq_rel\(&task->requests, CLOSED\)/load_acquire(\&task->requests)/
+task.pending_quietly   | task | runtime/task/task.c | /^bool thrum_task_cancel_at/,/^}/s/^        thrum_alert\(scheduler\);/        ;/
+task.no_spread         | task | runtime/task/task.c | /^bool thrum_task_cancel_at/,/^}/s/^        spread\(task\);/        ;/
+task.not_forgotten     | task | runtime/task/task.c | s/^        thrum_scope_forget\(.*/        ;/
+done.not_waited_for    | task | runtime/task/done.c | s/while \(task->called == done && /while (0 \&\& /
+counted.given_twice    | task | runtime/task/counted.c | s/^    if \(!thrum_waiters_claim\(room, &woken\)\)/    (void)thrum_waiters_claim(room, \&woken);/
+counted.place_kept     | task | runtime/task/counted.c | /^int thrum_counted_enter/,/^}/s/^            place_give\(room_of\(group\)\);/            ;/
+counted.not_the_last   | task | runtime/task/counted.c | /^static void leave/,/^}/s/!= 1\)/!= 0)/
 deadline.end_stores    | cancel | runtime/task/timeout.c | s/if \(!cas_acq_rel\(&deadline->word, &seen, key \+ KEY_ONE\)\)/store_release(\&deadline->word, key + KEY_ONE); if (0)/
 deadline.expire_stores | cancel | runtime/task/timeout.c | s/if \(!cas_seq\(&deadline->word, &seen, target.value\)\)/store_release(\&deadline->word, target.value); if (0)/
 deadline.key_kept      | cancel | runtime/task/timeout.c | /^static bool disarm/,/^}/s/key \+ KEY_ONE/key/
@@ -122,6 +131,10 @@ sources() {
             runtime/task/wait.c runtime/task/waiters.c runtime/task/lock.c runtime/task/timeout.c \
             runtime/task/record.c runtime/sync/event.c runtime/work/roster.c
         ;;
+    task)
+        sources cancel
+        echo runtime/task/task.c runtime/task/done.c runtime/task/counted.c runtime/task/sleep.c
+        ;;
     esac
 }
 
@@ -129,7 +142,7 @@ defines() {
     case $1 in
     ready) echo -DREADY_SLOTS=4 -DREADY_WINDOW=2 ;;
     roster) echo -DROSTER_SLOTS=3 ;;
-    cancel) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 ;;
+    cancel | task) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 ;;
     esac
 }
 
@@ -137,7 +150,7 @@ defines() {
 # What a model never calls is not there (tests/model/BUILD).
 absent() {
     case $1 in
-    wait) echo -no-pie -Wl,--unresolved-symbols=ignore-all ;;
+    wait | task) echo -no-pie -Wl,--unresolved-symbols=ignore-all ;;
     esac
 }
 

@@ -8,7 +8,9 @@
  *     MUTANT-OK acquire: why nothing is lost without it
  *
  * where the word says what was taken away: acquire, release, seq, fence or
- * membarrier. A justification of a mutant that is killed is an error too.
+ * membarrier. A justification of a mutant that is killed is an error too. A
+ * mutant that survives takes as long as all models do: --trust takes the
+ * comments' word for it.
  */
 #include "model/explorer.h"
 
@@ -28,6 +30,7 @@ struct suite {
     struct model_options options;
     int mutant; /* the one to run; -1: none */
     bool mutants;
+    bool trust; /* not those that a comment justifies */
     bool first; /* stop at the first failure */
 };
 
@@ -250,14 +253,15 @@ static int run_mutants(struct suite *suite)
     for (size_t i = 0; i < count; i++) {
         const struct mutant *mutant = &list[i];
         bool excuse = justified(suite, mutant);
-        bool kill = mutant->site->hits && killed(suite, mutant, verdict);
+        bool run = mutant->site->hits && (!excuse || !suite->trust);
+        bool kill = run && killed(suite, mutant, verdict);
 
         printf("%3zu %-30s:%-4d %-17s without %-10s ", i, mutant->site->file,
                mutant->site->line, mutant->site->verb, mutant->lost);
         if (kill)
             printf("killed by %s: %s\n", verdict->model, verdict->why);
         else
-            printf("%s%s\n", excuse ? "survives, justified" : "SURVIVES",
+            printf("%s%s\n", !excuse ? "SURVIVES" : run ? "survives, justified" : "justified",
                    mutant->site->hits ? "" : " (never reached)");
         if (kill && excuse)
             printf("    its MUTANT-OK comment is wrong: it was killed\n");
@@ -276,11 +280,12 @@ static int run_mutants(struct suite *suite)
 static void usage(const char *program)
 {
     printf("usage: %s [--bound N] [--stale N] [--max N] [--model NAME] [--list]\n"
-           "       [--first] [--mutants] [--mutant N] [--root DIR]\n"
+           "       [--first] [--mutants] [--trust] [--mutant N] [--root DIR]\n"
            "  --bound N    preemptions in one execution (2)\n"
            "  --stale N    stale reads in one execution (2)\n"
            "  --max N      executions of one model (no limit)\n"
            "  --mutants    run the models on each mutant of the sources under test\n"
+           "  --trust      but not on those that a comment justifies\n"
            "  --first      stop at the first model that fails\n"
            "  --mutant N   run the models on mutant N and show the failing execution\n"
            "  --root DIR   where the sources lie, for their MUTANT-OK comments (.)\n",
@@ -295,6 +300,10 @@ static void parse(struct suite *suite, int argc, char **argv)
 
         if (!strcmp(name, "--mutants")) {
             suite->mutants = true;
+            continue;
+        }
+        if (!strcmp(name, "--trust")) {
+            suite->trust = true;
             continue;
         }
         if (!strcmp(name, "--first")) {
