@@ -173,7 +173,6 @@ void thrum_scope_cancel_at(thrum_scope *scope, int code, const char *text, const
                            int line)
 {
     thrum_point_at(THRUM_POINT_RELEASE, scope);
-    thrum_point_at(THRUM_POINT_RELEASE, scope);
     if (!scope->owner)
         thrum_panic("thrum_scope_cancel was called on a scope that is not open");
     thrum_cancel_scope(scope, code, text, file, line);

@@ -576,7 +576,6 @@ void thrum_group_cancel_at(thrum_group *group, int code, const char *text, const
     const struct thrum_lane *lane = thrum_lane_self();
 
     thrum_point_at(THRUM_POINT_RELEASE, group);
-    thrum_point_at(THRUM_POINT_RELEASE, group);
     if (!load_relaxed(&group->scope.owner)) /* relaxed: it cannot be closed meanwhile */
         thrum_panic("thrum_group_cancel was called on a group that is not open");
     thrum_group_flag(group, FAILURES_CANCELLED);

@@ -488,7 +488,6 @@ int thrum_shield_end(thrum_shield *shield)
 int thrum_checkpoint(void)
 {
     thrum_point_at(THRUM_POINT_HERE, NULL);
-    thrum_point_at(THRUM_POINT_HERE, NULL);
     thrum_check_inside("thrum_checkpoint");
     thrum_spend();
     return thrum_cancel_check();
@@ -499,7 +498,6 @@ bool thrum_cancel_pending(void)
     const struct thrum_lane *lane = thrum_lane_self();
     uint64_t heard;
 
-    thrum_point_at(THRUM_POINT_HERE, NULL);
     thrum_point_at(THRUM_POINT_HERE, NULL);
     thrum_check_inside("thrum_cancel_pending");
     return look(strand_of(lane->fiber), lane->scope, lane->current, &heard);

@@ -199,6 +199,8 @@ static void begin_branch(void)
 {
     begin();
     branch = memset(model_alloc(sizeof(*branch)), 0, sizeof(*branch));
+    branch->state = word_of(worker.deque.lane.current); /* who has forked it */
+    place.fiber.current = worker.deque.lane.current;
     model_name(&branch->state, "branch");
 }
 

@@ -232,6 +232,11 @@ int64_t thrum_clock_now(void)
     return 0;
 }
 
+int64_t thrum_world_now(void)
+{
+    return 0;
+}
+
 void thrum_panic(const char *format, ...)
 {
     model_fail(__FILE__, __LINE__, format);

@@ -28,12 +28,20 @@ extern THRUM_API uint32_t thrum_simulated;
 
 THRUM_API THRUM_COLD void thrum_point_slow(unsigned what, const void *object);
 
+#ifdef THRUM_MODEL /* the explorer has points of its own */
+static inline void thrum_point_at(unsigned what, const void *object)
+{
+    (void)what;
+    (void)object;
+}
+#else
 static inline void thrum_point_at(unsigned what, const void *object)
 {
     if (THRUM_UNLIKELY(thrum_load_relaxed_32(&thrum_simulated))) /* relaxed: a task of such a world
                                                                     comes after its making */
         thrum_point_slow(what, object);
 }
+#endif
 
 THRUM_END_DECLS
 
