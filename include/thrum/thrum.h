@@ -8,6 +8,7 @@
 #include <thrum/broadcast.h>
 #include <thrum/completed.h>
 #include <thrum/condition.h>
+#include <thrum/coordinator.h>
 #include <thrum/error.h>
 #include <thrum/event.h>
 #include <thrum/executor.h>
