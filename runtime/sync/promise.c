@@ -55,7 +55,7 @@ static int resolve(thrum_promise *promise, const void *value, int status)
     waiters_lock(list);
     open = load_relaxed(&list->state) == PROMISE_OPEN; /* relaxed: under the lock */
     if (open) {
-        if (status == 0 && promise->bytes)
+        if (status == 0 && value && promise->bytes)
             memcpy(promise->value, value, promise->bytes);
         promise->status = status;
         store_release(&list->state, PROMISE_RESOLVED); /* EDGE promise.done */

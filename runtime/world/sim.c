@@ -23,6 +23,7 @@
 #define OBJECTS_FIRST 64
 #define VAIN_NS ((int64_t)100) /* that pass with a round in which nothing was done */
 #define VAIN_DOUBLING 32       /* rounds after which twice as much does */
+#define OUTSIDE_TURN 64        /* turns between two looks at what comes from outside */
 #define CHUNK 64        /* players made at a time */
 #define STREAK_MAX 4096 /* turns after which a spinning player has to let others go first */
 
@@ -228,14 +229,24 @@ static void came(struct sim *sim, struct fiber *fiber)
     arrive(sim, player);
 }
 
-static void gather(struct sim *sim)
+/* What tasks have made ready. */
+static inline void gather(struct sim *sim)
+{
+    struct ready_queue *ready = &sim->worker->ready;
+    struct fiber *fiber;
+
+    while (UNLIKELY(ready_more(ready)) && (fiber = ready_take(ready)) != NULL)
+        came(sim, fiber);
+}
+
+/* What others have, and what found no room there. Now and then, and when nobody may go on. */
+static void gather_all(struct sim *sim)
 {
     struct worker *worker = sim->worker;
     struct inject_node *spare;
     struct fiber *fiber;
 
-    while (ready_more(&worker->ready) && (fiber = ready_take(&worker->ready)) != NULL)
-        came(sim, fiber);
+    gather(sim);
     while ((fiber = thrum_inject_take(&worker->scheduler->inject, &spare)) != NULL) {
         fiber->node = spare;
         came(sim, fiber);
@@ -384,7 +395,10 @@ static struct fiber *pick(struct world *world, struct worker *worker)
     sim->worker = worker;
     sim->next = NULL;
     if (!player) {
-        gather(sim);
+        if (UNLIKELY(sim->count == 0) || UNLIKELY(sim->steps % OUTSIDE_TURN == 0))
+            gather_all(sim);
+        else
+            gather(sim);
         if (load_acquire(sim->world.until)) { /* EDGE run.done */
             if (left)
                 player_end(sim, left);
@@ -399,7 +413,7 @@ static struct fiber *pick(struct world *world, struct worker *worker)
     while (!fiber) {
         while (!player && sim->count == 0) {
             wait_for_something(sim);
-            gather(sim);
+            gather_all(sim);
         }
         if (!player)
             player = take(sim, ask(sim, NULL));

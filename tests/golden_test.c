@@ -1,0 +1,246 @@
+/*
+ * golden_test.c - what a seed does is the same everywhere: these hashes of all
+ * that happened in 500 runs are equal on every compiler, with every optimisation,
+ * under sanitizers, and on every processor.
+ *
+ * They change when the order of decisions changes, in the world or in a
+ * primitive; then old texts of histories may no longer match, and the change is
+ * worth a line in CHANGELOG.md. `golden_test --only print` shows new ones.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <thrum/thrum.h>
+
+#include "tests/check.h"
+#include "tests/workers.h"
+
+#define RUNS 500
+
+/* ---- programs ---------------------------------------------------------------------------------- */
+
+struct place {
+    thrum_mutex mutex;
+    thrum_cond cond;
+    thrum_event event;
+    thrum_sem sem;
+    thrum_queue to;
+    thrum_queue back;
+    int to_ring[4];
+    int back_ring[4];
+    int n;
+};
+
+static int locks_and_counts(void *arg)
+{
+    struct place *place = arg;
+
+    for (int i = 0; i < 4; i++) {
+        int status = thrum_mutex_lock(&place->mutex);
+
+        if (status)
+            return status;
+        thrum_shared_store(&place->n, thrum_shared_load(&place->n) + 1);
+        thrum_mutex_unlock(&place->mutex);
+    }
+    return thrum_yield();
+}
+
+static int serve(void *arg)
+{
+    struct place *place = arg;
+
+    for (;;) {
+        int item = 0;
+        int status = thrum_queue_get(&place->to, &item);
+
+        if (status)
+            return status == THRUM_ESHUTDOWN ? 0 : status;
+        status = thrum_sleep(thrum_ms(item % 3));
+        if (!status)
+            status = thrum_queue_put(&place->back, &item);
+        if (status)
+            return status;
+    }
+}
+
+static int ask(void *arg)
+{
+    struct place *place = arg;
+    int status = 0;
+
+    for (int i = 0; i < 8 && !status; i++) {
+        thrum_timeout timeout;
+        int item = i;
+
+        status = thrum_queue_put(&place->to, &item);
+        if (status)
+            break;
+        status = thrum_timeout_begin(&timeout, thrum_ms(2));
+        if (status)
+            break;
+        status = thrum_timeout_end(&timeout, thrum_queue_get(&place->back, &item));
+        if (status == THRUM_ETIMEOUT)
+            status = thrum_queue_get(&place->back, &item);
+    }
+    thrum_queue_shutdown(&place->to, false);
+    return status;
+}
+
+static int waits(void *arg)
+{
+    struct place *place = arg;
+    int status = thrum_sem_acquire(&place->sem, 1);
+
+    if (!status)
+        status = thrum_event_wait(&place->event);
+    return status;
+}
+
+static int wakes(void *arg)
+{
+    struct place *place = arg;
+    int status = thrum_sem_release(&place->sem, 2);
+
+    thrum_event_set(&place->event);
+    return status;
+}
+
+static int fails(void *arg)
+{
+    (void)arg;
+    return thrum_yield() ? THRUM_ECANCELED : -5;
+}
+
+static int run_place(const thrum_fn *fns, size_t n)
+{
+    struct place place = {
+        .mutex = THRUM_MUTEX_INIT, .event = THRUM_EVENT_INIT, .sem = THRUM_SEM_INIT(0)};
+    thrum_queue_options options = THRUM_QUEUE_OPTIONS_INIT;
+    thrum_child children[8];
+    thrum_group group;
+    thrum_error *errors;
+    int status;
+
+    options.limit = 4;
+    options.ring = place.to_ring;
+    CHECK_EQ(thrum_queue_init(&place.to, sizeof(int), &options), 0);
+    options.ring = place.back_ring;
+    CHECK_EQ(thrum_queue_init(&place.back, sizeof(int), &options), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (size_t i = 0; i < n; i++) {
+        status = thrum_group_spawn_child(&group, &children[i], fns[i], &place);
+        if (status)
+            break;
+    }
+    status = thrum_group_close(&group, 0, &errors);
+    thrum_error_free(errors);
+    return status == THRUM_EGROUP ? 0 : status;
+}
+
+static int program_locks(void *arg)
+{
+    (void)arg;
+    return run_place((thrum_fn[]){locks_and_counts, locks_and_counts, locks_and_counts}, 3);
+}
+
+static int program_server(void *arg)
+{
+    (void)arg;
+    return run_place((thrum_fn[]){serve, ask}, 2);
+}
+
+static int program_wakes(void *arg)
+{
+    (void)arg;
+    return run_place((thrum_fn[]){waits, waits, wakes}, 3);
+}
+
+static int program_fails(void *arg)
+{
+    (void)arg;
+    return run_place((thrum_fn[]){waits, locks_and_counts, fails, locks_and_counts}, 4);
+}
+
+/* ---- hashes -------------------------------------------------------------------------------------- */
+
+#define STRATEGIES 5
+
+static const struct {
+    const char *name;
+    thrum_fn fn;
+    uint64_t hashes[STRATEGIES]; /* default, random, PCT, POS, SURW */
+} programs[] = {
+    {"locks",
+     program_locks,
+     {UINT64_C(0x0b7f3d34e25c3e55), UINT64_C(0xd8d16cb9d49f30a3), UINT64_C(0xa480221fc99a2c04),
+      UINT64_C(0xbfb2a8376185b1b5), UINT64_C(0x02eb4c48ec8df77d)}},
+    {"server",
+     program_server,
+     {UINT64_C(0x2c8e507f68ec6ba2), UINT64_C(0x00474eadaa7c0776), UINT64_C(0xdf9075ed36770b2b),
+      UINT64_C(0x1f38cb7855b003f8), UINT64_C(0x20661de5ebe112a9)}},
+    {"wakes",
+     program_wakes,
+     {UINT64_C(0x6dfc9c163e495200), UINT64_C(0x843d179dc9ea725f), UINT64_C(0x246ec5384dd1f01f),
+      UINT64_C(0x299486c2a461f351), UINT64_C(0x5e602309a0775d45)}},
+    {"fails",
+     program_fails,
+     {UINT64_C(0xa113cab238c91a5c), UINT64_C(0xcebedf28eca9a53c), UINT64_C(0x1463dd64a3f0f7e1),
+      UINT64_C(0x1aa655d5380d4be1), UINT64_C(0x60ae513fe2cbb34c)}},
+};
+
+#define PROGRAMS (sizeof programs / sizeof programs[0])
+
+static uint64_t hash_of(size_t program, uint32_t strategy, uint32_t flags)
+{
+    thrum_explore_options options = THRUM_EXPLORE_OPTIONS_INIT;
+    thrum_explore_result result;
+
+    options.strategy = strategy;
+    options.flags = THRUM_EXPLORE_QUIET | flags;
+    options.seed = 1;
+    options.schedules = RUNS;
+    CHECK_EQ(thrum_explore(&options, programs[program].fn, NULL, &result), 0);
+    CHECK_EQ(result.schedules, RUNS);
+    return result.hash;
+}
+
+TEST(a_seed_does_the_same_everywhere)
+{
+    for (size_t i = 0; i < PROGRAMS; i++)
+        for (uint32_t k = 0; k < STRATEGIES; k++) {
+            uint64_t hash = hash_of(i, k, 0);
+
+            if (hash != programs[i].hashes[k]) {
+                fprintf(stderr, "%s, strategy %" PRIu32 ": 0x%016" PRIx64 "\n", programs[i].name, k,
+                        hash);
+                CHECK(hash == programs[i].hashes[k]);
+            }
+        }
+}
+
+/* Each run is repeated from its text, and on another stack, in other memory. */
+TEST(ten_thousand_runs_are_the_same_twice)
+{
+    void *heap[64];
+
+    for (size_t i = 0; i < PROGRAMS; i++)
+        for (uint32_t k = 0; k < STRATEGIES; k++) {
+            for (size_t n = 0; n < sizeof heap / sizeof heap[0]; n++)
+                heap[n] = malloc(16 * (n + i + k));
+            CHECK_EQ(hash_of(i, k, THRUM_EXPLORE_TWICE), programs[i].hashes[k]);
+            for (size_t n = 0; n < sizeof heap / sizeof heap[0]; n++)
+                free(heap[n]);
+        }
+}
+
+TEST(print)
+{
+    for (size_t i = 0; i < PROGRAMS; i++) {
+        printf("    {\"%s\",\n     program_%s,\n     {", programs[i].name, programs[i].name);
+        for (uint32_t k = 0; k < STRATEGIES; k++)
+            printf("%sUINT64_C(0x%016" PRIx64 ")%s", k == 3 ? "\n      " : "", hash_of(i, k, 0),
+                   k + 1 < STRATEGIES ? ", " : "}},\n");
+    }
+}
