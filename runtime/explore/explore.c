@@ -14,7 +14,7 @@
 #include "runtime/plat/memory.h"
 
 #define MIXTURE 8 /* of so many runs of the default strategy */
-#define MIX_POS 3 /* this one is by POS, */
+#define MIX_POS 4 /* this one is by POS, */
 #define MIX_PCT 7 /* and this one by PCT, of changing depth */
 
 static const char *const names[] = {"default", "random", "pct", "pos", "surw", "systematic"};
@@ -63,6 +63,7 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
 
     if (strategy == THRUM_STRATEGY_DEFAULT) {
         strategy = THRUM_STRATEGY_SURW;
+        explorer->surw.alike = run % 2;
         if (run % MIXTURE == MIX_POS)
             strategy = THRUM_STRATEGY_POS;
         if (run % MIXTURE == MIX_PCT) {

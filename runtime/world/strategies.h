@@ -49,6 +49,9 @@ struct surw {
     uint64_t *weights; /* of each task, with all below it, for this history's object */
     size_t weights_capacity;
     uint64_t histories;
+    bool alike;            /* tasks that do the like count as one: to be set between histories */
+    struct surw_kind *kinds; /* of those alive, if so */
+    size_t kinds_count, kinds_capacity;
     bool profiles;         /* this one is watched */
     const void *object;    /* of this history; NULL: all */
     struct player *intended;

@@ -12,6 +12,11 @@
  * player is *intended* to be the next to touch it, others that are about to
  * stop before, and everything else happens in any order.
  *
+ * Of a hundred tasks that do the like and one that does something else, the one
+ * is seldom the first, though all orders among the hundred are the same to it. So
+ * in some histories tasks *alike*, those with one parent that touch the same
+ * objects in the same ways, count as one when the intended one is drawn.
+ *
  * How many events are to be expected is learned from the first histories, and
  * now and then again. What a task that has not started yet will do counts with
  * who will start it, and goes over to it then; if that one was intended, so
@@ -31,14 +36,23 @@
 struct surw_task {
     uint64_t id;     /* its path's */
     uint32_t parent; /* or NOWHERE */
+    uint64_t likeness; /* of what it touches, and how */
 };
 
 /* How often a task touches an object. */
 struct surw_count {
     const void *object; /* NULL: the place is free */
     uint32_t task;
+    uint32_t ways; /* a bit for each of enum thrum_point_kind */
     uint32_t most; /* in any history watched */
     uint32_t now;  /* in this one */
+};
+
+/* Tasks alike that are alive. */
+struct surw_kind {
+    uint64_t likeness;
+    uint64_t most;  /* the greatest weight */
+    uint64_t total; /* of all weights */
 };
 
 /* What has been seen of an object in this history: by its id. */
@@ -108,7 +122,7 @@ static uint32_t task_learn(struct surw *surw, const struct player *player)
         (2 * surw->tasks_count >= surw->index_mask && !index_grow(surw)) ||
         !reserve(&surw->tasks, surw->tasks_count, &surw->tasks_capacity, sizeof *surw->tasks))
         return NOWHERE;
-    surw->tasks[surw->tasks_count] = (struct surw_task){player->id, parent};
+    surw->tasks[surw->tasks_count] = (struct surw_task){player->id, parent, 0};
     surw->tasks_count++;
     *index_slot(surw, player->id) = (uint32_t)surw->tasks_count;
     return (uint32_t)surw->tasks_count - 1;
@@ -143,8 +157,10 @@ static bool counts_grow(struct surw *surw)
     return true;
 }
 
-static void learn_count(struct surw *surw, uint32_t task, const void *object)
+static void learn_count(struct surw *surw, const struct player *player)
 {
+    const void *object = player->object;
+    uint32_t task = player->stake.entry;
     struct surw_count *count;
 
     if (2 * surw->counts_count >= surw->counts_mask && !counts_grow(surw))
@@ -154,6 +170,7 @@ static void learn_count(struct surw *surw, uint32_t task, const void *object)
         *count = (struct surw_count){.object = object, .task = task};
         surw->counts_count++;
     }
+    count->ways |= 1u << player->what;
     count->now++;
 }
 
@@ -179,7 +196,7 @@ static void learn(struct surw *surw, const struct player *player)
 {
     if (!player->object || player->object_id == 0 || player->stake.entry == NOWHERE)
         return;
-    learn_count(surw, player->stake.entry, player->object);
+    learn_count(surw, player);
     learn_object(surw, player);
 }
 
@@ -191,15 +208,20 @@ static bool knows(const struct surw *surw, const void *object)
     return false;
 }
 
-/* What was learned of the history that has ended. */
+/* What was learned of the history that has ended. Addresses are only ever compared. */
 static void remember(struct surw *surw)
 {
+    for (size_t i = 0; i < surw->tasks_count; i++)
+        surw->tasks[i].likeness = surw->tasks[i].parent;
     for (size_t i = 0; surw->counts && i <= surw->counts_mask; i++) {
         struct surw_count *count = &surw->counts[i];
 
         if (count->now > count->most)
             count->most = count->now;
         count->now = 0;
+        if (count->object)
+            surw->tasks[count->task].likeness +=
+                sim_mix((uint64_t)(uintptr_t)count->object * 64 + count->ways);
     }
     for (size_t i = 0; i < surw->seen_count; i++) {
         const struct surw_seen *seen = &surw->seen[i];
@@ -267,6 +289,8 @@ static void born(void *self, struct sim *sim, struct player *player)
                  ? surw->weights[player->stake.entry]
                  : 0;
     player->stake.weight = weight;
+    if (weight > 0)
+        player->stake.likeness = surw->tasks[player->stake.entry].likeness;
     if (parent && weight > 0) {
         uint64_t before = parent->stake.weight;
 
@@ -292,23 +316,75 @@ static void died(void *self, struct sim *sim, struct player *player)
         surw->alive[i] = surw->alive[--surw->alive_count];
 }
 
-static void intend(struct surw *surw, struct sim *sim)
+/* Of those alive, or of one kind of them, whose weights amount to that: in proportion to weight. */
+static void intend_among(struct surw *surw, struct sim *sim, uint64_t total,
+                         const struct surw_kind *kind)
+{
+    uint64_t at = oracle_below(sim->oracle, total);
+
+    for (size_t i = 0; i < surw->alive_count; i++) {
+        struct player *player = surw->alive[i];
+
+        if (kind && player->stake.likeness != kind->likeness)
+            continue;
+        if (at < player->stake.weight) {
+            surw->intended = player;
+            return;
+        }
+        at -= player->stake.weight;
+    }
+}
+
+static struct surw_kind *kind_of(struct surw *surw, const struct player *player)
+{
+    for (size_t i = 0; i < surw->kinds_count; i++)
+        if (surw->kinds[i].likeness == player->stake.likeness)
+            return &surw->kinds[i];
+    if (!reserve(&surw->kinds, surw->kinds_count, &surw->kinds_capacity, sizeof *surw->kinds))
+        return NULL;
+    surw->kinds[surw->kinds_count] = (struct surw_kind){.likeness = player->stake.likeness};
+    return &surw->kinds[surw->kinds_count++];
+}
+
+static void intend_alike(struct surw *surw, struct sim *sim)
 {
     uint64_t total = 0, at;
+    size_t i = 0;
 
-    surw->intended = NULL;
-    for (size_t i = 0; i < surw->alive_count; i++)
-        total += surw->alive[i]->stake.weight;
+    surw->kinds_count = 0;
+    for (size_t k = 0; k < surw->alive_count; k++) {
+        uint64_t weight = surw->alive[k]->stake.weight;
+        struct surw_kind *kind = weight ? kind_of(surw, surw->alive[k]) : NULL;
+
+        if (!kind)
+            continue;
+        kind->total += weight;
+        if (weight > kind->most) {
+            total += weight - kind->most;
+            kind->most = weight;
+        }
+    }
     if (total == 0)
         return;
     at = oracle_below(sim->oracle, total);
-    for (size_t i = 0; i < surw->alive_count; i++) {
-        if (at < surw->alive[i]->stake.weight) {
-            surw->intended = surw->alive[i];
-            return;
-        }
-        at -= surw->alive[i]->stake.weight;
+    while (at >= surw->kinds[i].most)
+        at -= surw->kinds[i++].most;
+    intend_among(surw, sim, surw->kinds[i].total, &surw->kinds[i]);
+}
+
+static void intend(struct surw *surw, struct sim *sim)
+{
+    uint64_t total = 0;
+
+    surw->intended = NULL;
+    if (surw->alike) {
+        intend_alike(surw, sim);
+        return;
     }
+    for (size_t i = 0; i < surw->alive_count; i++)
+        total += surw->alive[i]->stake.weight;
+    if (total > 0)
+        intend_among(surw, sim, total, NULL);
 }
 
 static bool concerns(const struct surw *surw, const struct player *player)
@@ -399,5 +475,6 @@ void thrum_surw_fini(struct surw *surw)
     thrum_memory_put(surw->seen);
     thrum_memory_put(surw->objects);
     thrum_memory_put(surw->weights);
+    thrum_memory_put(surw->kinds);
     thrum_memory_put(surw->alive);
 }
