@@ -21,6 +21,7 @@
  */
 #include <stdio.h>
 
+#include <thrum/macros.h>
 #include <thrum/thrum.h>
 
 struct shop {
@@ -98,7 +99,7 @@ static int keep_shop(struct shop *shop)
 static int send(thrum_queue *queue, int parcel, int64_t patience)
 {
     thrum_case cases[] = {thrum_case_put(queue, &parcel), thrum_case_after(patience)};
-    int chosen = thrum_select(cases, 2, THRUM_SELECT_ORDERED);
+    int chosen = THRUM_SELECT(cases, THRUM_SELECT_ORDERED);
 
     return chosen == 0 ? cases[0].result : chosen == 1 ? THRUM_ETIMEOUT : chosen;
 }

@@ -97,6 +97,17 @@ int sums_up()
     return status ? status : sum;
 }
 
+int selects()
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    thrum_mutex mutex = THRUM_MUTEX_INIT;
+    thrum_case cases[] = {thrum_case_event(&event), thrum_case_lock(&mutex), thrum_case_now()};
+    int chosen = THRUM_SELECT(cases, 0);
+
+    thrum_mutex_unlock(&mutex);
+    return chosen;
+}
+
 int root(void *)
 {
     double distance = 0;
@@ -105,6 +116,7 @@ int root(void *)
     CHECK(throws_out_of_blocks(&distance) == 0);
     throws_out_of_a_door();
     CHECK(sums_up() == 6);
+    CHECK(selects() == 1);
     THRUM_LOCAL(&depth, &distance, status)
     THRUM_SHIELD(status) {
         THRUM_DEFER(forget, &distance);

@@ -112,6 +112,11 @@ static int statuses(void *arg)
         CHECK_EQ(status, THRUM_ECANCELED);
     }
     CHECK_EQ(status, 0);
+    {
+        thrum_case cases[] = {thrum_case_at(thrum_never()), thrum_case_now(), thrum_case_now()};
+
+        CHECK_EQ(THRUM_SELECT(cases, THRUM_SELECT_ORDERED), 1);
+    }
     THRUM_GROUP (group, NULL, status) {
         status = thrum_group_spawn(group, fails, &sector, NULL, NULL);
     }

@@ -1147,6 +1147,77 @@ TEST(an_event_that_was_set_for_a_moment_is_not_missed)
     CHECK_EQ(run_with(1, missed, &all), 0);
 }
 
+/* ---- from outside ---------------------------------------------------------------------------- */
+
+enum { FROM_OUTSIDE = 1000 };
+
+struct outside {
+    thrum_queue queue;
+    thrum_sem sem;
+    bool tasks; /* of another runtime; else a thread that runs none */
+};
+
+static int give_items(void *arg)
+{
+    struct outside *outside = arg;
+
+    for (int i = 0; i < FROM_OUTSIDE; i++) {
+        if (i % 2)
+            CHECK_EQ(thrum_sem_release(&outside->sem, 1), 0);
+        else
+            while (thrum_queue_try_put(&outside->queue, &i) == -EAGAIN)
+                continue;
+    }
+    return 0;
+}
+
+static void *give_from_outside(void *arg)
+{
+    struct outside *outside = arg;
+
+    if (outside->tasks)
+        CHECK_EQ(run_with(1, give_items, outside), 0);
+    else
+        give_items(outside);
+    return NULL;
+}
+
+static int take_from_outside(void *arg)
+{
+    thrum_queue_options options = THRUM_QUEUE_OPTIONS_INIT;
+    struct outside outside = {.sem = THRUM_SEM_INIT(0), .tasks = *(bool *)arg};
+    pthread_t thread;
+    int item;
+    thrum_case cases[] = {thrum_case_get(&outside.queue, &item),
+                          thrum_case_acquire(&outside.sem, 1)};
+
+    options.limit = 3;
+    CHECK_EQ(thrum_queue_init(&outside.queue, sizeof(int), &options), 0);
+    thrum_hold(thrum_runtime_self(), "the other thread");
+    CHECK_EQ(pthread_create(&thread, NULL, give_from_outside, &outside), 0);
+    for (int i = 0, next = 0; i < FROM_OUTSIDE; i++) {
+        int chosen = thrum_select(cases, 2, 0);
+
+        CHECK_LE((unsigned)chosen, 1);
+        if (chosen == 0)
+            CHECK_EQ(item, next);
+        next += chosen == 0 ? 2 : 0;
+    }
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    thrum_release(thrum_runtime_self());
+    CHECK_EQ(thrum_queue_count(&outside.queue), 0);
+    CHECK_EQ(thrum_sem_permits(&outside.sem), 0);
+    thrum_queue_destroy(&outside.queue);
+    thrum_sem_destroy(&outside.sem);
+    return 0;
+}
+
+TEST(threads_and_other_runtimes_give)
+{
+    run_everywhere(take_from_outside, &(bool){false});
+    run_everywhere(take_from_outside, &(bool){true});
+}
+
 /* ---- nothing is allocated -------------------------------------------------------------------- */
 
 struct ball {

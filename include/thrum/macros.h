@@ -42,6 +42,7 @@
 #include <thrum/iter.h>
 #include <thrum/local.h>
 #include <thrum/scope.h>
+#include <thrum/select.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
 #include <thrum/types.h>
@@ -182,6 +183,11 @@ static inline void thrum_shield_leave(struct thrum_shield_block *block)
 /* A block that no cancel from outside reaches; one that came becomes the status if it was none. */
 #define THRUM_SHIELD(status) \
     THRUM_BLOCK(struct thrum_shield_block, thrum_shield_enter, thrum_shield_leave, &(status))
+
+/* ---- selects --------------------------------------------------------------------------------- */
+
+/* thrum_select with all cases of an array. */
+#define THRUM_SELECT(cases, flags) thrum_select((cases), sizeof(cases) / sizeof *(cases), (flags))
 
 /* ---- locals ---------------------------------------------------------------------------------- */
 

@@ -247,23 +247,34 @@ void thrum_queue_destroy(thrum_queue *queue)
 
 /* ---- putting and getting, under the lock ----------------------------------------------------- */
 
+/* After the claim: he has other things to wait for, and takes the lock before he returns. */
+static bool give_later(thrum_queue *queue, const void *item, struct woken *woken)
+{
+    struct waiters *list = getters(queue);
+    void *to = list->first->item;
+
+    list->first->stamp = TOLD_NOTHING;
+    if (!thrum_waiters_claim_first(list, woken))
+        return false;
+    memcpy(to, item, queue->item);
+    return true;
+}
+
 /* To a getter who waits. False: there is none. */
 static bool hand_over(thrum_queue *queue, const void *item, struct woken *woken)
 {
     struct waiters *list = getters(queue);
 
     while (list->first) {
-        void *to = list->first->item;
-        bool later = list->first->shared;
-
-        list->first->stamp = TOLD_NOTHING;
-        if (!later)
-            memcpy(to, item, queue->item);
-        if (!thrum_waiters_claim_first(list, woken))
+        if (list->first->shared) {
+            if (give_later(queue, item, woken))
+                return true;
             continue;
-        if (later) /* he takes the lock before he returns */
-            memcpy(to, item, queue->item);
-        return true;
+        }
+        list->first->stamp = TOLD_NOTHING;
+        memcpy(list->first->item, item, queue->item);
+        if (thrum_waiters_claim_first(list, woken))
+            return true;
     }
     return false;
 }
@@ -273,22 +284,18 @@ static int put(thrum_queue *queue, const void *item, struct woken *woken)
 {
     int status = 0;
 
-    if (is_shut(queue))
-        return THRUM_ESHUTDOWN;
-    if (!hand_over(queue, item, woken)) {
-        if (is_full(queue))
-            return -EAGAIN;
-        if (!queue->limit)
-            status = make_room(queue);
-        if (status)
-            return status;
-        if (is_shut(queue)) /* while room was made */
-            return THRUM_ESHUTDOWN;
-        if (!hand_over(queue, item, woken))
-            store(queue, item);
+    while (!is_shut(queue) && !status) {
+        bool given = hand_over(queue, item, woken);
+
+        if (given || count_of(queue) < queue->room) {
+            if (!given)
+                store(queue, item);
+            queue->unfinished++;
+            return 0;
+        }
+        status = queue->limit ? -EAGAIN : make_room(queue);
     }
-    queue->unfinished++;
-    return 0;
+    return status ? status : THRUM_ESHUTDOWN;
 }
 
 /*
