@@ -4,6 +4,7 @@
 
 #include <thrum/barrier.h>
 #include <thrum/batcher.h>
+#include <thrum/blocking.h>
 #include <thrum/branch.h>
 #include <thrum/broadcast.h>
 #include <thrum/completed.h>
@@ -13,8 +14,8 @@
 #include <thrum/event.h>
 #include <thrum/executor.h>
 #include <thrum/exit_stack.h>
-#include <thrum/fd.h>
 #include <thrum/explore.h>
+#include <thrum/fd.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>
 #include <thrum/group.h>

@@ -59,6 +59,7 @@ bool thrum_scheduler_turn(struct scheduler *scheduler, int64_t patience, int64_t
                           int64_t *next)
 {
     struct worker *worker = worker_at(scheduler, 0);
+    struct context home = {.sp = NULL};
 
     if (exchange_acquire(&scheduler->turning, 1)) /* EDGE guest.turn */
         return false;
@@ -66,7 +67,8 @@ bool thrum_scheduler_turn(struct scheduler *scheduler, int64_t patience, int64_t
     thrum_guest_wakes(worker, worker->dozes ? patience : 0);
     worker->turn_tick = worker->tick + 1;
     worker->turn_until = later(thrum_clock_now(), budget);
-    thrum_context_leave(&worker->home, &worker->loop, thrum_worker_next, worker);
+    worker->home = &home;
+    thrum_context_leave(&home, &worker->loop, thrum_worker_next, worker);
     thrum_worker_here(NULL);
     if (!worker->dozes)
         thrum_poll_wake(&scheduler->poll);

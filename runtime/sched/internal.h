@@ -28,6 +28,12 @@ static inline const uint32_t *busy_futex(const struct scheduler *scheduler)
 
 /* search.c: steal or sleep until there is something; NULL: the worker must leave. */
 struct fiber *thrum_worker_search(struct worker *worker);
+/*
+ * scheduler.c: run tasks, on the seat's thread, until told to leave: true; or until the worker was
+ * given away. It counts as awake already, and does not when it returns true.
+ */
+bool thrum_worker_stay(struct worker *worker, struct seat *seat);
+
 /* scheduler.c: a worker that nobody runs. 0 or -ENOMEM. */
 int thrum_worker_make(struct scheduler *scheduler, unsigned index);
 

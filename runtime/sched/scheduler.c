@@ -26,13 +26,15 @@
 #define DEQUE_CAPACITY 256
 #define LOOP_STACK_BYTES ((size_t)128 << 10)
 
-/* Counted as awake already. Runs tasks until it is told to leave. */
-static void stay(struct worker *worker)
+bool thrum_worker_stay(struct worker *worker, struct seat *seat)
 {
     struct scheduler *scheduler = worker->scheduler;
 
+    worker->home = &seat->home;
     thrum_worker_here(worker);
-    thrum_context_leave(&worker->home, &worker->loop, thrum_worker_next, worker);
+    thrum_context_leave(&seat->home, &worker->loop, thrum_worker_next, worker);
+    if (seat->fiber)
+        return false;
     thrum_pool_flush(&worker->fibers);
     thrum_pool_flush(&worker->coroutines);
     for (unsigned i = 0; i < WORKER_CACHES; i++)
@@ -41,20 +43,7 @@ static void stay(struct worker *worker)
     fence_light(); /* EDGE idle.search: what is left in our queues is for others */
     thrum_notify(scheduler);
     thrum_worker_rests(scheduler);
-}
-
-static void *worker_main(void *arg)
-{
-    struct worker *worker = arg;
-
-    thrum_overflow_thread_init();
-    stay(worker);
-    while (!thrum_worker_linger(worker)) {
-        thrum_worker_stirs(worker->scheduler);
-        stay(worker);
-    }
-    thrum_overflow_thread_fini();
-    return NULL;
+    return true;
 }
 
 int thrum_worker_make(struct scheduler *scheduler, unsigned index)
@@ -104,7 +93,7 @@ static void worker_free(struct worker *worker)
 
 static void worker_join(struct worker *worker)
 {
-    pthread_join(worker->thread, NULL);
+    thrum_seat_join(pointer_of(load_acquire(&worker->seat))); /* EDGE sched.leave */
     worker->started = false;
 }
 
@@ -139,7 +128,7 @@ static int worker_start(struct scheduler *scheduler, unsigned index)
     snprintf(name, sizeof name, "thrum-%u", index);
     store_relaxed(&worker->retiring, WORKER_STAYS); /* relaxed: the thread does not exist yet */
     thrum_worker_stirs(scheduler); /* for it: what is published before it runs is its to find */
-    err = thrum_thread_create(&worker->thread, worker_main, worker, name);
+    err = thrum_seat_make(scheduler, worker, name, NULL);
     worker->started = err == 0;
     if (err)
         thrum_worker_rests(scheduler);
@@ -165,8 +154,7 @@ static void reap(struct scheduler *scheduler)
     for (unsigned i = scheduler->size; i < known; i++) {
         struct worker *worker = worker_at(scheduler, i);
 
-        /* relaxed: the join orders it */
-        if (worker->started && load_relaxed(&worker->retiring) == WORKER_GONE)
+        if (worker->started && load_acquire(&worker->retiring) == WORKER_GONE) /* EDGE sched.leave */
             worker_join(worker);
     }
 }
@@ -253,6 +241,7 @@ static int init(struct scheduler *scheduler, const struct task_verbs *verbs, uns
     scheduler->forks = load_relaxed(&forks); /* relaxed: it changes in a fork only */
     thrum_idle_init(&scheduler->idle, workers_max);
     store_relaxed(&scheduler->alert, 1); /* relaxed: nobody knows it yet */
+    pthread_mutex_init(&scheduler->spares_lock, NULL);
     thrum_fiber_source_init(&scheduler->outside, scheduler, stack_bytes);
     thrum_stack_arena_init(&scheduler->loops, LOOP_STACK_BYTES);
     scheduler->roots.store = &scheduler->fibers;
@@ -327,10 +316,12 @@ int thrum_scheduler_init_simulated(struct scheduler *scheduler, const struct tas
 void thrum_scheduler_drive(struct scheduler *scheduler, const uint32_t *done)
 {
     struct worker *worker = worker_at(scheduler, 0);
+    struct context home = {.sp = NULL};
 
     scheduler->world->until = done;
+    worker->home = &home;
     thrum_worker_here(worker);
-    thrum_context_leave(&worker->home, &worker->loop, thrum_worker_next, worker);
+    thrum_context_leave(&home, &worker->loop, thrum_worker_next, worker);
     thrum_worker_here(NULL);
 }
 
@@ -339,6 +330,7 @@ void thrum_scheduler_fini(struct scheduler *scheduler)
     while (load_acquire(&scheduler->visitors)) /* EDGE sched.visit */
         sched_yield(); /* what they came for has run already */
     end_all(scheduler);
+    thrum_seats_end(scheduler);
     if (!scheduler->world)
         thrum_clock_stop(scheduler);
     fini(scheduler);

@@ -466,9 +466,9 @@ bool thrum_worker_linger(struct worker *worker)
         thrum_timers_tidy(worker);
         any = timers_any(&worker->timers);
         thrum_worker_rests(worker->scheduler);
-        if (!any)
-            return cas_relaxed(&worker->retiring, &leaves, WORKER_GONE) || /* relaxed: a join */
-                   leaves == WORKER_ENDS;                                  /* orders it */
+        if (!any) /* MUTANT-OK release: the models join nobody */
+            return cas_release(&worker->retiring, &leaves, WORKER_GONE) || /* EDGE sched.leave */
+                   leaves == WORKER_ENDS;
         park_alone(worker);
         hear(worker);
     }

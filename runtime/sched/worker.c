@@ -445,7 +445,7 @@ struct context *thrum_worker_next(void *arg)
     POINT("suspend.committed");
     fiber = pick(worker);
     if (!fiber)
-        return &worker->home;
+        return worker->home;
     prefetch_next(worker);
     if (ready_more(&worker->ready)) {
         POINT("pick.notify");

@@ -16,6 +16,7 @@
 #include "runtime/plat/poll.h"
 #include "runtime/sched/fiber.h"
 #include "runtime/sched/ready.h"
+#include "runtime/sched/seat.h"
 #include "runtime/sched/timers.h"
 #include "runtime/sched/world.h"
 #include "runtime/work/deque.h"
@@ -86,9 +87,9 @@ struct worker {
     struct pool_cache above[WORKER_CACHES]; /* for the layer above */
     struct fiber_source source;
     struct context loop; /* where decisions are made; its stack holds nothing between them */
-    struct context home; /* the thread's own flow */
-    pthread_t thread;
-    bool started; /* controller: the thread exists and must be joined */
+    struct context *home; /* the flow of the thread that runs it */
+    uint64_t seat;        /* atomic: struct seat *, the thread that runs it, or is about to */
+    bool started; /* controller: there is a thread that must be joined */
     bool guest;   /* constant: it has no thread: guest.c */
     bool dozes;   /* who takes the turns: it sleeps */
     int64_t turn_until; /* likewise: when the turn is over, */
@@ -141,6 +142,8 @@ struct scheduler {
     struct fiber_source outside;    /* controller: root fibers, the queue's first node */
     struct pool_cache roots;        /* controller: root fibers that workers have given back */
     struct stack_arena loops;       /* controller: the workers' loop stacks */
+    pthread_mutex_t spares_lock; /* for a few steps at a time; `spares` */
+    struct seat *spares;         /* threads without a worker */
     pthread_t clock_thread;
     bool clock_started;
     uint32_t clock_stop; /* atomic */

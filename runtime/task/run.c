@@ -79,6 +79,8 @@ bool thrum_dead_before(struct thrum_child *child, bool may)
 
 void thrum_task_check_process(void)
 {
+    if (UNLIKELY(thrum_worker_given_away()))
+        thrum_panic("a task has ended between thrum_blocking_begin and thrum_blocking_end");
     if (UNLIKELY(!thrum_worker_self()))
         thrum_panic("a task that has forked returned in the child, where it is no task any more; "
                     "end the child with _exit or exec");
