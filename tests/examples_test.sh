@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 #
-# examples_test.sh PROGRAM SOURCE - a program prints what its source says: the lines under
-# ` * Prints:` in its first comment. Where an error's task was spawned is left out.
+# examples_test.sh PROGRAM SOURCE [ARGUMENT...] - a program prints what its source says: the lines
+# under ` * Prints:` in its first comment. Where an error's task was spawned is left out.
 
 set -u
 
 program=$(realpath -- "${1:?usage: examples_test.sh PROGRAM SOURCE}")
 source=${2:?usage: examples_test.sh PROGRAM SOURCE}
+shift 2
 
 want=$(sed -n '/^ \* Prints.*:$/,/^ \*\/$/s/^ \*     //p' "$source")
 [ -n "$want" ] || {
@@ -14,7 +15,7 @@ want=$(sed -n '/^ \* Prints.*:$/,/^ \*\/$/s/^ \*     //p' "$source")
     exit 1
 }
 for run in 1 2 3 4 5; do
-    got=$("$program" 2>&1) || {
+    got=$("$program" "$@" 2>&1) || {
         echo "FAIL: status $? in run $run; it printed:"
         printf '%s\n' "$got"
         exit 1
