@@ -70,6 +70,9 @@ static void hook(const char *name)
 {
     const char *armed = pointer_of(load_acquire(&stop.name));
 
+    /* Let an alert come between the last look and the sleep. */
+    if (armed && strcmp(armed, "wait.unsleep") == 0 && strcmp(name, "wait.commit") == 0)
+        sched_yield();
     if (!armed || strcmp(armed, name) != 0 || !thrum_worker_self())
         return;
     add_relaxed(&stop.passes, 1); /* relaxed: a counter */
@@ -100,7 +103,7 @@ static void release(void)
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
 /* What the jobs are: all kinds; crowds; what cancels; what waits for objects. */
-enum mix { MIX_ALL, MIX_CROWDS, MIX_CANCELS, MIX_OBJECTS };
+enum mix { MIX_ALL, MIX_CROWDS, MIX_CANCELS, MIX_STORMS, MIX_OBJECTS };
 
 struct load {
     thrum_runtime *runtime;
@@ -527,6 +530,34 @@ static int job_cancels(void *arg)
     return thrum_group_close(&outer, 0, NULL);
 }
 
+/* One task cancels without end, and the others go to sleep and wake all the time. */
+static int rages(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2000; i++) {
+        thrum_scope scope;
+        int status = thrum_scope_begin(&scope, 0);
+
+        if (status)
+            return status;
+        thrum_scope_cancel(&scope, 0, NULL);
+        (void)thrum_scope_end(&scope, 0);
+    }
+    return 0;
+}
+
+static int job_storm(void *arg)
+{
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    if (!status)
+        status = thrum_group_spawn(&group, rages, NULL, NULL, NULL);
+    for (int i = 0; i < 20 && !status; i++)
+        status = job_events(arg);
+    return thrum_group_close(&group, status, NULL);
+}
+
 /* Cancelled at any moment before its start, or after. */
 static int job_pending(void *arg)
 {
@@ -727,6 +758,8 @@ static int run_job(void *arg)
         return run_one(job, job_crowd);
     case MIX_CANCELS:
         return run_cancelling(job);
+    case MIX_STORMS:
+        return run_one(job, job_storm);
     case MIX_OBJECTS:
         return run_one(job, job->ticket % 4 ? job_market : job_tree);
     default: /* the parts count one by one, the task that waits for them does not */
@@ -758,8 +791,11 @@ static bool stands_in(const char *const *list, const char *point)
 static const char *const full[] = {"inject.push", "inject.linked", NULL};
 
 static const char *const cancel[] = {"cancel.mark",  "alert.raised",  "cancel.walk", "cancel.fire",
-                                     "wait.unsleep", "scope.looked",  "cancel.pending",
+                                     "scope.looked",  "cancel.pending",
                                      "task.end",     "strand.leave",  "roster.remove", NULL};
+
+/* Whoever is about to sleep sees an alert. */
+static const char *const storm[] = {"wait.unsleep", NULL};
 
 /* One who is known to who is stopped alone. */
 static const char *const cancel_claimed[] = {"wait.fired", NULL};
@@ -772,6 +808,7 @@ static const char *const objects[] = {"waiters.link",  "waiters.claim", "waiters
 static enum mix mix_for(const char *const *list, const char *point)
 {
     return list == cancel || list == cancel_claimed ? MIX_CANCELS
+           : list == storm                          ? MIX_STORMS
            : list == objects                        ? MIX_OBJECTS
            : stands_in(full, point) ? MIX_CROWDS /* a worker uses it only when its own is full */
                                     : MIX_ALL;
@@ -977,5 +1014,6 @@ STOPS(join, 1)
 STOPS(timers, 1)
 STOPS(cancel, 1)
 STOPS(cancel_claimed, 2)
+STOPS(storm, 1)
 STOPS(objects, 1)
 STOPS(descriptors, 1)

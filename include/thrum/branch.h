@@ -77,6 +77,7 @@ THRUM_NODISCARD static inline int thrum_fork(thrum_branch *branch, thrum_fn fn, 
  *   suspends  if the branch was stolen and has not ended, or too little stack is left to run
  *             it here; now and then even without, to let others run
  *   returns   what fn returned; -ENOMEM: it could not be started
+ *   misuse    a branch that another task has forked and that has not ended: the process stops
  */
 THRUM_NODISCARD static inline __attribute__((always_inline)) int
 thrum_join(thrum_branch *branch, thrum_fn fn, void *arg)
