@@ -17,7 +17,7 @@ struct object {
     void (*make)(struct crowd *crowd);
     int (*wait)(struct crowd *crowd, unsigned number);
     int (*wake)(struct crowd *crowd); /* by a task */
-    void (*destroy)(struct crowd *crowd);
+    void (*destroy)(struct crowd *crowd); /* NULL: it must last until all calls have returned */
 };
 
 struct crowd {
@@ -305,11 +305,6 @@ static int once_do(struct crowd *crowd)
     return thrum_once_run(&crowd->at.once, do_it, crowd);
 }
 
-static void no_destroy(struct crowd *crowd)
-{
-    (void)crowd;
-}
-
 static int task_wait(struct crowd *crowd, unsigned number)
 {
     int status = thrum_event_wait(&crowd->begun);
@@ -344,7 +339,7 @@ static const struct object objects[] = {
     {joined_make, joined_wait, joined_wake, queue_destroy},
     /* who wakes has begun before anybody waits, and goes on at `go` */
     {rwlock_make, rwlock_wait, rwlock_hold, rwlock_destroy},
-    {make_nothing, once_wait, once_do, no_destroy},
+    {make_nothing, once_wait, once_do, NULL},
     {make_nothing, task_wait, task_wake, task_destroy},
 };
 
@@ -406,8 +401,10 @@ static void wake_all(struct crowd *crowd, const struct object *object, unsigned 
     for (unsigned i = 0; cancelled && i < MANY; i += cancelled)
         thrum_task_cancel(tasks[MANY - 1 - i], 0, NULL); /* towards those who are woken first */
     CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
-    object->destroy(crowd); /* who has woken them may be about to leave */
-    memset(&crowd->at, 0xff, sizeof crowd->at);
+    if (object->destroy) { /* who has woken them may be about to leave */
+        object->destroy(crowd);
+        memset(&crowd->at, 0xff, sizeof crowd->at);
+    }
     CHECK_EQ(thrum_group_close(&waker, 0, NULL), 0);
     for (unsigned i = 0; i < MANY; i++) {
         bool victim = cancelled && (MANY - 1 - i) % cancelled == 0;
