@@ -4,44 +4,52 @@
 #include <limits.h>
 
 #include "runtime/base/point.h"
+#include "runtime/plat/futex.h"
+
+#ifndef LOCK_LOOKS /* models have none */
+#define LOCK_LOOKS 20 /* a section is over in less time than it takes to go to sleep */
+#endif
+
+uint32_t thrum_lock_sleepers[LOCK_PLACES]; /* atomic: they want one of the locks that share it */
+
+/* *seen: what it was, held. */
+static bool try_enter(uint32_t *lock, uint32_t *seen)
+{
+    *seen = load_relaxed(lock); /* relaxed: a guess */
+    while (!(*seen & LOCK_HELD))
+        if (cas_acquire(lock, seen, *seen | LOCK_HELD)) /* EDGE lock.held */
+            return true;
+    return false;
+}
 
 void thrum_lock_enter_slow(uint32_t *lock)
 {
-    uint32_t seen = load_relaxed(lock); /* relaxed: a guess */
+    uint32_t *sleepers = lock_sleepers(lock);
+    uint32_t seen;
 
-    for (;;) {
-        uint32_t wanted = (seen & ~(uint32_t)LOCK_STATE) | LOCK_WANTED;
-
-        if ((seen & LOCK_STATE) == LOCK_FREE) { /* others may still sleep: as if they did */
-            if (cas_acquire(lock, &seen, wanted)) /* EDGE lock.held */
-                return;
-        } else if (seen == wanted || cas_relaxed(lock, &seen, wanted)) { /* relaxed: only asks */
-            POINT("lock.wait");
-            thrum_futex_wait(lock, wanted, -1);
-            seen = load_relaxed(lock); /* relaxed: a guess */
-        }
+    for (unsigned i = 0; i < LOCK_LOOKS; i++) {
+        if (try_enter(lock, &seen))
+            return;
+        cpu_pause();
     }
+    add_relaxed(sleepers, 1); /* relaxed: fenced */
+    fence_heavy();            /* EDGE lock.asleep */
+    while (!try_enter(lock, &seen)) {
+        POINT("lock.sleep");
+        thrum_futex_wait(lock, seen, -1);
+    }
+    add_relaxed(sleepers, (uint32_t)-1); /* relaxed: a counter */
 }
 
-/* Returns what it was. */
-static uint32_t leave(uint32_t *lock, uint32_t pins)
+void thrum_lock_wake(uint32_t *lock)
 {
-    uint32_t seen = load_relaxed(lock); /* relaxed: a guess */
-
-    while (!cas_release(lock, &seen, (seen & ~(uint32_t)LOCK_STATE) - pins)) /* EDGE lock.held */
-        continue;
-    return seen;
-}
-
-void thrum_lock_leave_slow(uint32_t *lock)
-{
-    if ((leave(lock, 0) & LOCK_STATE) == LOCK_WANTED)
-        thrum_futex_wake(lock, 1);
+    thrum_futex_wake(lock, 1);
 }
 
 void thrum_lock_unpin(uint32_t *lock)
 {
-    (void)leave(lock, LOCK_PIN);
+    store_release(lock, load_relaxed(lock) - LOCK_PIN - LOCK_HELD); /* EDGE lock.held */
+    /* relaxed: who has it alone changes it */
     thrum_futex_wake(lock, INT_MAX); /* who waits for the lock, and who for the pins to go */
 }
 
@@ -51,8 +59,8 @@ void thrum_lock_enter_last(uint32_t *lock)
         uint32_t pins;
 
         lock_enter(lock);
-        pins = load_relaxed(lock) & ~(uint32_t)LOCK_STATE; /* relaxed: pins change under the lock */
-        if (!pins)
+        pins = load_relaxed(lock) - LOCK_HELD; /* relaxed: we have it */
+        if (pins == 0)
             return;
         lock_leave(lock);
         thrum_futex_wait(lock, pins, -1);

@@ -74,8 +74,8 @@ timers.moved_exact     | heap | runtime/sched/timers.c | s/rescue->exact = exact
 timers.slot_time       | heap | runtime/sched/timers.c | s/\(int64_t\)load_relaxed\(&timer->when\) > search->now/0/
 wait.commit_deaf       | wait | runtime/task/wait.c | /^static void commit/,/^}/s/^    thrum_ready\(left\);/    ;/
 wait.fire_late_read    | wait | runtime/task/wait.c | s/^        thrum_ready\(asleep\);/        thrum_ready(asleep), (void)load_relaxed(\&wait->key);/
-wait.fire_twice        | wait | runtime/task/wait.c | /^bool thrum_wait_claim/,/^}/s/ \|\| \(state != WAIT_OPEN && state != WAIT_ASLEEP\)//
-wait.any_key           | wait | runtime/task/wait.c | /^bool thrum_wait_claim/,/^}/s/\(seen & ~\(uint64_t\)WAIT_STATE\) != key/0/
+wait.fire_twice        | wait | runtime/task/wait.h | /^static inline bool thrum_wait_claim/,/^}/s/ \|\| \(state != WAIT_OPEN && state != WAIT_ASLEEP\)//
+wait.any_key           | wait | runtime/task/wait.h | /^static inline bool thrum_wait_claim/,/^}/s/\(seen & ~\(uint64_t\)WAIT_STATE\) != key/0/
 wait.key_kept          | cancel | runtime/task/wait.c | /^static uint64_t key_next/,/^}/s/ \+ WAIT_KEY_ONE;/;/
 wait.no_look           | wait | runtime/task/wait.c | s/wait.key & WAIT_DEAF \|\| LIKELY\(load_relaxed\(alert\) == looked\)/1/
 wait.look_asleep       | wait | runtime/task/wait.c | s/!move\(&wait, WAIT_ASLEEP, WAIT_OPEN\)/0/
@@ -109,6 +109,9 @@ deadline.expire_stores | cancel | runtime/task/timeout.c | s/if \(!cas_seq\(&dea
 deadline.key_kept      | cancel | runtime/task/timeout.c | /^static bool disarm/,/^}/s/key \+ KEY_ONE/key/
 waiters.not_linked     | cancel | runtime/task/waiters.c | s/^            thrum_waiters_link_first\(list, self\);/            ;/
 waiters.not_asked      | cancel | runtime/task/waiters.c | s/kind->again && kind->again\(list, self\)/0/
+lock.wake_unfenced     | sync | runtime/task/lock.c | s/^    fence_heavy\(\);.*/    ;/
+lock.not_counted       | sync | runtime/task/lock.c | /^void thrum_lock_enter_slow/,/^}/s/^    add_relaxed\(sleepers, 1\);.*/    ;/
+lock.pins_unseen       | sync | runtime/task/lock.c | /^void thrum_lock_enter_last/,/^}/s/pins == 0/1/
 END
 }
 
@@ -135,6 +138,10 @@ sources() {
         sources cancel
         echo runtime/task/task.c runtime/task/done.c runtime/task/counted.c runtime/task/sleep.c
         ;;
+    sync)
+        echo runtime/task/lock.c runtime/task/waiters.c runtime/task/wait.c runtime/sync/event.c \
+            runtime/sync/mutex.c runtime/sync/semaphore.c runtime/sync/queue.c
+        ;;
     esac
 }
 
@@ -142,7 +149,8 @@ defines() {
     case $1 in
     ready) echo -DREADY_SLOTS=4 -DREADY_WINDOW=2 ;;
     roster) echo -DROSTER_SLOTS=3 ;;
-    cancel | task) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 ;;
+    cancel | task) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 -DLOCK_PLACES=1 ;;
+    sync) echo -DLOCK_PLACES=1 -DLOCK_LOOKS=0 ;;
     esac
 }
 

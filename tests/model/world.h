@@ -36,6 +36,8 @@ static unsigned in_slab[SLAB_KINDS][THREADS + 1];
 
 /* ---- the world below ------------------------------------------------------------------------ */
 
+bool thrum_asymmetric = true;
+
 __thread struct thrum_lane *thrum_lane_here;
 
 static void enter_thread(int number)
