@@ -520,8 +520,6 @@ void thrum_heard(uint64_t alert)
 
 void thrum_spend(void)
 {
-    struct worker *worker = thrum_worker_self();
-
-    if (--worker->budget == 0)
+    if (UNLIKELY(--worker_here()->budget == 0))
         thrum_give_way();
 }

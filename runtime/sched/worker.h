@@ -236,6 +236,12 @@ static inline struct worker *worker_here(void)
     return (struct worker *)(void *)thrum_lane_self();
 }
 
+/* Does a task call? */
+static inline bool task_calls(void)
+{
+    return thrum_lane_self()->fiber != NULL;
+}
+
 /* What thrum_self says, for who runs on one. */
 static inline uint64_t task_here(void)
 {

@@ -134,7 +134,7 @@ int thrum_barrier_wait(thrum_barrier *barrier, uint32_t *index)
     int status;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, barrier);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_barrier_wait was called outside a task");
     status = come(barrier, NULL, &place);
     if (status == -EAGAIN)

@@ -125,7 +125,7 @@ int thrum_broadcast_receive(thrum_subscriber *subscriber, void *item, uint64_t *
     struct waiter self;
     int status;
 
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_broadcast_receive was called outside a task; use "
                     "thrum_broadcast_try_receive there");
     status = thrum_broadcast_try_receive(subscriber, item, missed);

@@ -66,7 +66,7 @@ int thrum_event_wait(thrum_event *event)
     struct waiter self;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, event);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_event_wait was called outside a task");
     if (is_set(event)) {
         thrum_spend();

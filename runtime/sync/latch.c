@@ -72,7 +72,7 @@ int thrum_latch_wait(thrum_latch *latch)
     struct waiter self;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, latch);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_latch_wait was called outside a task");
     if (thrum_latch_count(latch) == 0) {
         thrum_spend();

@@ -59,9 +59,9 @@ static void own(thrum_mutex *mutex)
 
 static bool take(thrum_mutex *mutex)
 {
-    uint32_t free = MUTEX_FREE;
+    uint32_t free = load_relaxed(&mutex->state); /* relaxed: a guess; swaps that fail are dear */
 
-    if (!cas_acquire(&mutex->state, &free, MUTEX_HELD)) /* EDGE mutex.held */
+    if (free != MUTEX_FREE || !cas_acquire(&mutex->state, &free, MUTEX_HELD)) /* EDGE mutex.held */
         return false;
     own(mutex);
     return true;
@@ -136,7 +136,7 @@ int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self)
 int thrum_mutex_trylock(thrum_mutex *mutex)
 {
     thrum_point_at(THRUM_POINT_ACQUIRE, mutex);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_mutex_trylock was called outside a task");
     return take(mutex) ? 0 : -EBUSY;
 }
@@ -147,7 +147,7 @@ int thrum_mutex_lock(thrum_mutex *mutex)
     int status;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, mutex);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_mutex_lock was called outside a task");
     if (LIKELY(take(mutex))) {
         thrum_spend();
@@ -167,10 +167,11 @@ void thrum_mutex_unlock(thrum_mutex *mutex)
 
     if (!thrum_mutex_locked(mutex))
         thrum_panic("thrum_mutex_unlock was called on a mutex that is not locked");
-    if (!thrum_worker_self() || !thrum_mutex_owned(mutex))
+    if (!task_calls() || !thrum_mutex_owned(mutex))
         thrum_panic("thrum_mutex_unlock was called by a task that has not locked the mutex");
     store_relaxed(&mutex->owner, 0); /* relaxed: only its owner finds itself */
-    if (LIKELY(cas_release(&mutex->state, &held, MUTEX_FREE))) /* EDGE mutex.held */
+    if (LIKELY(load_relaxed(&mutex->state) == MUTEX_HELD &&    /* relaxed: a guess, as in take */
+               cas_release(&mutex->state, &held, MUTEX_FREE))) /* EDGE mutex.held */
         return;
     waiters_lock(list);
     if (!thrum_waiters_claim(list, &woken))

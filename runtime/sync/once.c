@@ -95,7 +95,7 @@ int thrum_once_run(thrum_once *once, thrum_fn fn, void *arg)
     int status;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, once);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_once_run was called outside a task");
     if (LIKELY(is_done(once))) {
         thrum_spend();

@@ -116,7 +116,7 @@ int thrum_promise_wait(thrum_promise *promise, void *value)
     int status = 0;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, promise);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_promise_wait was called outside a task");
     if (resolved(promise, NULL))
         thrum_spend();

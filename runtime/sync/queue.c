@@ -481,14 +481,24 @@ static int status_of(const struct waiter *self)
     return self->stamp == TOLD_SHUT ? THRUM_ESHUTDOWN : self->stamp == TOLD_NO_ROOM ? -ENOMEM : 0;
 }
 
-/* Wait in one of the queue's lists, with an item or for one. */
+/* Lock held; free afterwards. Wait in one of the queue's lists, with an item or for one. */
 static int wait_in(thrum_queue *queue, struct waiters *list, void *item,
                    const struct waiters_kind *kind)
 {
-    struct waiter self = {.stamp = TOLD_NOTHING, .item = item};
-    int status = thrum_waiter_wait_under(&queue->lock, list, &self, kind);
+    struct waiter self;
+    int status;
 
-    if (status)
+    self.stamp = TOLD_NOTHING;
+    self.item = item;
+    if (LIKELY(thrum_waiter_begin_now(&self))) {
+        thrum_waiters_link(list, &self);
+        lock_leave(&queue->lock);
+        status = thrum_waiter_sleep(&queue->lock, list, &self, kind);
+    } else {
+        lock_leave(&queue->lock);
+        status = thrum_waiter_wait_under(&queue->lock, list, &self, kind);
+    }
+    if (UNLIKELY(status))
         return status;
     if (self.stamp == TOLD_LATER) {
         lock_enter(&queue->lock); /* who claimed us may still be at it */
@@ -497,34 +507,41 @@ static int wait_in(thrum_queue *queue, struct waiters *list, void *item,
     return status_of(&self);
 }
 
-/* It went without waiting. */
-static int passed(int status)
+/* Lock held; free afterwards. It goes without waiting. */
+static int pass(thrum_queue *queue, const struct woken *woken, int status)
 {
+    leave(queue, woken);
     thrum_spend();
     return status;
 }
 
 int thrum_queue_put(thrum_queue *queue, const void *item)
 {
+    struct woken woken = {NULL, NULL, 0};
     int status;
 
-    if (!thrum_worker_self())
+    thrum_point_at(THRUM_POINT_RELEASE, queue);
+    if (!task_calls())
         thrum_panic("thrum_queue_put was called outside a task; use thrum_queue_try_put there");
-    status = thrum_queue_try_put(queue, item);
+    enter(queue);
+    status = put(queue, item, &woken);
     if (status != -EAGAIN)
-        return passed(status);
+        return pass(queue, &woken, status);
     return wait_in(queue, putters(queue), pointer_of(word_of(item)), &putting);
 }
 
 int thrum_queue_get(thrum_queue *queue, void *item)
 {
+    struct woken woken = {NULL, NULL, 0};
     int status;
 
-    if (!thrum_worker_self())
+    thrum_point_at(THRUM_POINT_ACQUIRE, queue);
+    if (!task_calls())
         thrum_panic("thrum_queue_get was called outside a task; use thrum_queue_try_get there");
-    status = thrum_queue_try_get(queue, item);
+    enter(queue);
+    status = get(queue, item, &woken);
     if (status != -EAGAIN)
-        return passed(status);
+        return pass(queue, &woken, status);
     return wait_in(queue, getters(queue), item, &getting);
 }
 
@@ -554,10 +571,13 @@ static const struct waiters_kind joining = {.again = all_done, .wait = {"queue",
 int thrum_queue_join(thrum_queue *queue)
 {
     thrum_point_at(THRUM_POINT_ACQUIRE, queue);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_queue_join was called outside a task");
-    if (thrum_queue_unfinished(queue) == 0)
+    enter(queue);
+    if (queue->unfinished == 0) {
+        lock_leave(&queue->lock);
         return 0;
+    }
     return wait_in(queue, joiners(queue), NULL, &joining);
 }
 

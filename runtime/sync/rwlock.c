@@ -146,7 +146,7 @@ static int wait_for(thrum_rwlock *rwlock, enum wish wish)
 
 static int lock(thrum_rwlock *rwlock, enum wish wish)
 {
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("a thrum_rwlock was to be locked outside a task");
     if (LIKELY(take(rwlock, wish))) {
         thrum_spend();
@@ -157,7 +157,7 @@ static int lock(thrum_rwlock *rwlock, enum wish wish)
 
 static int try_lock(thrum_rwlock *rwlock, enum wish wish)
 {
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("a thrum_rwlock was to be locked outside a task");
     return take(rwlock, wish) ? 0 : -EBUSY;
 }
@@ -210,7 +210,7 @@ void thrum_rwlock_read_unlock(thrum_rwlock *rwlock)
 
 void thrum_rwlock_write_unlock(thrum_rwlock *rwlock)
 {
-    if (!thrum_worker_self() || !owned(rwlock))
+    if (!task_calls() || !owned(rwlock))
         thrum_panic("thrum_rwlock_write_unlock was called by a task that has not locked it for "
                     "writing");
     store_relaxed(&rwlock->owner, 0); /* relaxed: only its owner finds itself */

@@ -147,7 +147,7 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
     struct waiter self;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, sem);
-    if (!thrum_worker_self())
+    if (!task_calls())
         thrum_panic("thrum_sem_acquire was called outside a task; use thrum_sem_try_acquire there");
     if (!in_range(sem, n))
         return -EINVAL;

@@ -24,15 +24,6 @@
 #include "runtime/base/point.h"
 #include "runtime/task/scope.h"
 
-enum wait_state {
-    WAIT_OPEN = 1,
-    WAIT_ASLEEP = 2,
-    /* enum wait_end */
-    WAIT_STATE = 7,
-    WAIT_DEAF = 8, /* flag: no cancel ends it */
-    WAIT_KEY_ONE = 16
-};
-
 static uint64_t key_next(const struct strand *strand)
 {
     uint64_t word = load_relaxed(&strand->word); /* relaxed: its key is ours to change */
@@ -47,10 +38,8 @@ static void check_may_wait(void)
                     "no task, and may only call what any thread may call");
 }
 
-static void begin(struct wait *wait, uint64_t flags)
+static void begin(struct strand *strand, struct wait *wait, uint64_t flags)
 {
-    struct strand *strand = strand_of(thrum_lane_self()->fiber);
-
     wait->strand = strand;
     wait->key = key_next(strand) | flags;
     strand->returns = 0;
@@ -70,14 +59,27 @@ int thrum_wait_begin(struct wait *wait)
         if (err)
             return err;
     }
-    begin(wait, 0);
+    begin(strand, wait, 0);
     return 0;
+}
+
+bool thrum_wait_begin_now(struct wait *wait)
+{
+    const struct thrum_lane *lane = thrum_lane_self();
+    const struct fiber *fiber = lane->fiber;
+    struct strand *strand = strand_of(fiber);
+
+    if (UNLIKELY(!lane->current || !load_relaxed(&strand->slot) || /* relaxed: a hint */
+                 load_relaxed(&fiber->heard) != load_relaxed(&fiber->home->alert)))
+        return false; /* relaxed: see thrum_cancel_check */
+    begin(strand, wait, 0);
+    return true;
 }
 
 void thrum_wait_begin_deaf(struct wait *wait)
 {
     check_may_wait();
-    begin(wait, WAIT_DEAF);
+    begin(strand_of(thrum_lane_self()->fiber), wait, WAIT_DEAF);
 }
 
 static bool move(struct wait *wait, uint64_t from, uint64_t to)
@@ -124,23 +126,6 @@ enum wait_end thrum_wait_sleep(struct wait *wait)
         state = load_acquire(word) & WAIT_STATE; /* EDGE wait.ended */
     }
     return (enum wait_end)state;
-}
-
-bool thrum_wait_claim(const struct wait *wait, enum wait_end end, struct fiber **asleep)
-{
-    struct strand *strand = wait->strand; /* *wait may be gone once we win */
-    uint64_t key = wait->key;
-    uint64_t seen = load_relaxed(&strand->word); /* relaxed: a guess */
-
-    do {
-        uint64_t state = seen & WAIT_STATE;
-
-        if ((seen & ~(uint64_t)WAIT_STATE) != key || (state != WAIT_OPEN && state != WAIT_ASLEEP))
-            return false;
-        POINT("wait.fire");
-    } while (!cas_acq_rel(&strand->word, &seen, key | end)); /* EDGE wait.saved, wait.ended */
-    *asleep = (seen & WAIT_STATE) == WAIT_ASLEEP ? fiber_of(strand) : NULL;
-    return true;
 }
 
 bool thrum_wait_fire(const struct wait *wait, enum wait_end end)

@@ -4,32 +4,6 @@
 #include "runtime/base/point.h"
 #include "runtime/task/scope.h"
 
-void thrum_waiters_unlink(struct waiters *list, struct waiter *self)
-{
-    if (self->prev)
-        self->prev->next = self->next;
-    else
-        list->first = self->next;
-    if (self->next)
-        self->next->prev = self->prev;
-    else
-        list->last = self->prev;
-    self->linked = false;
-}
-
-void thrum_waiters_link(struct waiters *list, struct waiter *self)
-{
-    self->next = NULL;
-    self->prev = list->last;
-    self->linked = true;
-    POINT("waiters.link");
-    if (list->last)
-        list->last->next = self;
-    else
-        list->first = self;
-    list->last = self;
-}
-
 void thrum_waiters_link_first(struct waiters *list, struct waiter *self)
 {
     self->prev = NULL;
@@ -42,34 +16,6 @@ void thrum_waiters_link_first(struct waiters *list, struct waiter *self)
     list->first = self;
 }
 
-bool thrum_waiters_claim_this(struct waiters *list, struct waiter *one, struct woken *woken)
-{
-    struct fiber *asleep;
-
-    thrum_waiters_unlink(list, one);
-    one->claimed = true; /* once it is, it may be gone, unless it is shared */
-    POINT("waiters.claim");
-    if (!thrum_wait_claim(&one->wait, WAIT_WOKEN, &asleep)) {
-        one->claimed = false;
-        return false; /* cancelled, say; it will find that it is not linked */
-    }
-    woken->n++;
-    if (!asleep)
-        return true; /* it goes on by itself */
-    asleep->item.next = NULL;
-    if (woken->last)
-        woken->last->next = &asleep->item;
-    else
-        woken->first = &asleep->item;
-    woken->last = &asleep->item;
-    return true;
-}
-
-bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken)
-{
-    return thrum_waiters_claim_this(list, list->first, woken);
-}
-
 bool thrum_waiters_claim(struct waiters *list, struct woken *woken)
 {
     while (list->first)
@@ -78,7 +24,7 @@ bool thrum_waiters_claim(struct waiters *list, struct woken *woken)
     return false;
 }
 
-void thrum_woken_ready(const struct woken *woken)
+void thrum_woken_ready_all(const struct woken *woken)
 {
     struct pool_item *item = woken->first;
 

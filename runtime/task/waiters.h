@@ -71,9 +71,21 @@ static inline void waiters_unlock(struct waiters *list)
     lock_leave(&list->lock);
 }
 
-/* Lock held. Behind all others; before all others: it had come to its turn. */
-void thrum_waiters_link(struct waiters *list, struct waiter *self);
+/* Lock held. Before all others: it had come to its turn; behind all others. */
 void thrum_waiters_link_first(struct waiters *list, struct waiter *self);
+
+static inline void thrum_waiters_link(struct waiters *list, struct waiter *self)
+{
+    self->next = NULL;
+    self->prev = list->last;
+    self->linked = true;
+    POINT("waiters.link");
+    if (list->last)
+        list->last->next = self;
+    else
+        list->first = self;
+    list->last = self;
+}
 
 /* What an object adds to the sleeps of its waiters. The functions may be NULL. Lock held: */
 struct waiters_kind {
@@ -96,26 +108,68 @@ struct waiters_kind {
     struct wait_kind wait; /* what its waiters wait for; the list is the object */
 };
 
+/* Lock held. Only unlink it. */
+static inline void thrum_waiters_unlink(struct waiters *list, struct waiter *self)
+{
+    if (self->prev)
+        self->prev->next = self->next;
+    else
+        list->first = self->next;
+    if (self->next)
+        self->next->prev = self->prev;
+    else
+        list->last = self->prev;
+    self->linked = false;
+}
+
 /*
  * Lock held. Unlink this one and claim it. False: it was cancelled, and finds that it is not
  * linked. What it is to find, it must have been given before: it may run already.
  */
-bool thrum_waiters_claim_this(struct waiters *list, struct waiter *one, struct woken *woken);
+static inline bool thrum_waiters_claim_this(struct waiters *list, struct waiter *one,
+                                            struct woken *woken)
+{
+    struct fiber *asleep;
 
-/* Lock held. Only unlink it. */
-void thrum_waiters_unlink(struct waiters *list, struct waiter *one);
+    thrum_waiters_unlink(list, one);
+    one->claimed = true; /* once it is, it may be gone, unless it is shared */
+    POINT("waiters.claim");
+    if (!thrum_wait_claim(&one->wait, WAIT_WOKEN, &asleep)) {
+        one->claimed = false;
+        return false; /* cancelled, say; it will find that it is not linked */
+    }
+    woken->n++;
+    if (!asleep)
+        return true; /* it goes on by itself */
+    asleep->item.next = NULL;
+    if (woken->last)
+        woken->last->next = &asleep->item;
+    else
+        woken->first = &asleep->item;
+    woken->last = &asleep->item;
+    return true;
+}
 
 /*
  * Lock held. Unlink the first waiter and claim it. False: it was cancelled. What it is to
  * find, it must have been given before: it may run already.
  */
-bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken);
+static inline bool thrum_waiters_claim_first(struct waiters *list, struct woken *woken)
+{
+    return thrum_waiters_claim_this(list, list->first, woken);
+}
 
 /* Lock held. Claim the one that came first and has not been cancelled. False: there is none. */
 bool thrum_waiters_claim(struct waiters *list, struct woken *woken);
 
 /* Lock free again. */
-void thrum_woken_ready(const struct woken *woken);
+void thrum_woken_ready_all(const struct woken *woken);
+
+static inline void thrum_woken_ready(const struct woken *woken)
+{
+    if (woken->first)
+        thrum_woken_ready_all(woken);
+}
 
 /* How many are claimed under one hold of a lock. */
 #define WAKE_BATCH 64
@@ -148,6 +202,13 @@ int thrum_waiter_wait_under(uint32_t *lock, struct waiters *list, struct waiter 
 
 /* The same in steps, for who has something to do between them. The running task is going to wait: */
 int thrum_waiter_begin(struct waiter *self);
+
+/* Likewise, and a lock may be held. False: it has to do something else first, as begin does. */
+static inline bool thrum_waiter_begin_now(struct waiter *self)
+{
+    self->shared = false;
+    return thrum_wait_begin_now(&self->wait);
+}
 
 /* It has begun to. */
 int thrum_waiter_stay(uint32_t *lock, struct waiters *list, struct waiter *self,
