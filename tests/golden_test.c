@@ -174,20 +174,20 @@ static const struct {
 } programs[] = {
     {"locks",
      program_locks,
-     {UINT64_C(0x0b7f3d34e25c3e55), UINT64_C(0xd8d16cb9d49f30a3), UINT64_C(0xa480221fc99a2c04),
-      UINT64_C(0xbfb2a8376185b1b5), UINT64_C(0x02eb4c48ec8df77d)}},
+     {UINT64_C(0x8993e012c71ec12b), UINT64_C(0xd8d16cb9d49f30a3), UINT64_C(0xa480221fc99a2c04),
+      UINT64_C(0xbfb2a8376185b1b5), UINT64_C(0x03e8f861b6c8473f)}},
     {"server",
      program_server,
-     {UINT64_C(0x2c8e507f68ec6ba2), UINT64_C(0x00474eadaa7c0776), UINT64_C(0xdf9075ed36770b2b),
-      UINT64_C(0x1f38cb7855b003f8), UINT64_C(0x20661de5ebe112a9)}},
+     {UINT64_C(0xd7017f10b677c507), UINT64_C(0x00474eadaa7c0776), UINT64_C(0xdf9075ed36770b2b),
+      UINT64_C(0x1f38cb7855b003f8), UINT64_C(0x10f24c71e131b5e4)}},
     {"wakes",
      program_wakes,
-     {UINT64_C(0x6dfc9c163e495200), UINT64_C(0x843d179dc9ea725f), UINT64_C(0x246ec5384dd1f01f),
-      UINT64_C(0x299486c2a461f351), UINT64_C(0x5e602309a0775d45)}},
+     {UINT64_C(0x1c905b19e7624bf8), UINT64_C(0x843d179dc9ea725f), UINT64_C(0x246ec5384dd1f01f),
+      UINT64_C(0x299486c2a461f351), UINT64_C(0x51ec3f31e2452ee1)}},
     {"fails",
      program_fails,
-     {UINT64_C(0xa113cab238c91a5c), UINT64_C(0xcebedf28eca9a53c), UINT64_C(0x1463dd64a3f0f7e1),
-      UINT64_C(0x1aa655d5380d4be1), UINT64_C(0x60ae513fe2cbb34c)}},
+     {UINT64_C(0x57d32766db971b17), UINT64_C(0xcebedf28eca9a53c), UINT64_C(0x1463dd64a3f0f7e1),
+      UINT64_C(0x1aa655d5380d4be1), UINT64_C(0xd52c22f1621a3a36)}},
 };
 
 #define PROGRAMS (sizeof programs / sizeof programs[0])

@@ -463,8 +463,33 @@ static void run(void *task)
 
 /* ---- histories --------------------------------------------------------------------------------------- */
 
+/* All of a source's, the oldest to be taken first. */
+static void line_up(struct pool_cache *cache, const struct fiber_source *source)
+{
+    cache->items = cache->full = NULL;
+    cache->count = 0;
+    for (struct fiber *fiber = source->newest; fiber; fiber = fiber->older)
+        thrum_pool_put(cache, &fiber->item);
+}
+
+/*
+ * Every history has the same stacks in the same order. What tasks have on them then has the same
+ * address each time, by which a strategy may know it again (surw.c).
+ */
+static void line_up_fibers(struct worker *worker)
+{
+    struct scheduler *scheduler = worker->scheduler;
+
+    /* relaxed: nobody else is there */
+    store_relaxed(&scheduler->fibers.head.lo, 0); /* relaxed: see above */
+    line_up(&worker->fibers, &worker->source);
+    line_up(&scheduler->roots, &scheduler->outside);
+}
+
 void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
 {
+    if (sim->worker)
+        line_up_fibers(sim->worker);
     sim->oracle = oracle;
     sim->arrivals = 0;
     sim->now = BEGIN_NS;
