@@ -8,7 +8,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-/* A world of resources. */
+/* A depot of resources. */
 struct resource {
     uint32_t users; /* atomic */
     bool sick;
@@ -17,7 +17,7 @@ struct resource {
 
 enum { MOST = 4096 };
 
-struct world {
+struct depot {
     struct resource all[MOST];
     uint32_t made;      /* atomic */
     uint32_t destroyed; /* atomic */
@@ -28,17 +28,17 @@ struct world {
 
 static int make(void **resource, void *context)
 {
-    struct world *world = context;
+    struct depot *depot = context;
     uint32_t existing;
 
     SPAN;
     if (thrum_yield())
         return THRUM_ECANCELED;
-    if (world->refuse && world->refuse-- > 0)
+    if (depot->refuse && depot->refuse-- > 0)
         return -ECONNREFUSED;
-    existing = add_relaxed(&world->existing, 1) + 1; /* relaxed: counters, all of them */
-    CHECK_LE(existing, world->most);
-    *resource = &world->all[add_relaxed(&world->made, 1) % MOST]; /* relaxed */
+    existing = add_relaxed(&depot->existing, 1) + 1; /* relaxed: counters, all of them */
+    CHECK_LE(existing, depot->most);
+    *resource = &depot->all[add_relaxed(&depot->made, 1) % MOST]; /* relaxed */
     return 0;
 }
 
@@ -57,47 +57,47 @@ static int check(void *arg, void *context)
 static void destroy(void *arg, void *context)
 {
     struct resource *resource = arg;
-    struct world *world = context;
+    struct depot *depot = context;
 
     SPAN;
     CHECK_EQ(resource->users, 0);
     CHECK(!resource->dead);
     resource->dead = true;
     EXPECT_EQ(thrum_yield(), 0);                 /* no cancel gets in here */
-    add_relaxed(&world->existing, (uint32_t)-1); /* relaxed */
-    add_relaxed(&world->destroyed, 1);           /* relaxed */
+    add_relaxed(&depot->existing, (uint32_t)-1); /* relaxed */
+    add_relaxed(&depot->destroyed, 1);           /* relaxed */
 }
 
-static struct world *world_new(uint32_t limit)
+static struct depot *depot_new(uint32_t limit)
 {
-    struct world *world = calloc(1, sizeof *world);
+    struct depot *depot = calloc(1, sizeof *depot);
 
-    CHECK(world != NULL);
-    world->most = limit;
-    return world;
+    CHECK(depot != NULL);
+    depot->most = limit;
+    return depot;
 }
 
-static thrum_pool_options options_for(struct world *world)
+static thrum_pool_options options_for(struct depot *depot)
 {
     thrum_pool_options options = THRUM_POOL_OPTIONS_INIT;
 
-    options.limit = world->most;
+    options.limit = depot->most;
     options.create = make;
     options.check = check;
     options.destroy = destroy;
-    options.context = world;
+    options.context = depot;
     return options;
 }
 
-static void pool_begin(thrum_pool *pool, struct world *world)
+static void pool_begin(thrum_pool *pool, struct depot *depot)
 {
-    thrum_pool_options options = options_for(world);
+    thrum_pool_options options = options_for(depot);
 
     CHECK_EQ(thrum_pool_init(pool, &options), 0);
 }
 
 /* However it goes, nothing is left. */
-static void pool_end(thrum_pool *pool, struct world *world)
+static void pool_end(thrum_pool *pool, struct depot *depot)
 {
     int status = thrum_pool_close(pool);
 
@@ -105,9 +105,9 @@ static void pool_end(thrum_pool *pool, struct world *world)
     while (status)
         status = thrum_pool_close(pool);
     CHECK_EQ(thrum_pool_existing(pool), 0);
-    CHECK_EQ(world->made, world->destroyed);
+    CHECK_EQ(depot->made, depot->destroyed);
     CHECK_EQ(thrum_pool_destroy(pool), 0);
-    free(world);
+    free(depot);
 }
 
 static void use(thrum_pooled *lent)
@@ -124,11 +124,11 @@ static void use(thrum_pooled *lent)
 
 RULE(a_resource_is_used_again)
 {
-    struct world *world = world_new(3);
+    struct depot *depot = depot_new(3);
     thrum_pool pool;
 
     SPAN;
-    pool_begin(&pool, world);
+    pool_begin(&pool, depot);
     for (int i = 0; i < 5; i++) {
         thrum_pooled *lent;
         int status = thrum_pool_acquire(&pool, &lent);
@@ -142,21 +142,21 @@ RULE(a_resource_is_used_again)
         EXPECT_EQ(thrum_pool_release(&pool, lent), -EINVAL);
         EXPECT_EQ(thrum_pool_discard(&pool, lent), -EINVAL);
     }
-    EXPECT_EQ(world->made, 1);
+    EXPECT_EQ(depot->made, 1);
     EXPECT_EQ(thrum_pool_existing(&pool), 1);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
 }
 
 /* Three are lent and released: the one that was released last is lent first. */
 RULE(the_one_used_last_is_lent_first)
 {
-    struct world *world = world_new(4);
+    struct depot *depot = depot_new(4);
     thrum_pooled *lent[3] = {NULL, NULL, NULL}, *again;
     thrum_pool pool;
     int acquired = 0;
 
     SPAN;
-    pool_begin(&pool, world);
+    pool_begin(&pool, depot);
     for (int i = 0; i < 3; i++)
         acquired += thrum_pool_acquire(&pool, &lent[i]) == 0;
     EXPECT_EQ(acquired, 3);
@@ -169,17 +169,17 @@ RULE(the_one_used_last_is_lent_first)
         EXPECT(again == lent[0]);
         (void)thrum_pool_release(&pool, again);
     }
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
 }
 
 RULE(a_broken_one_is_destroyed_and_another_made)
 {
-    struct world *world = world_new(1);
+    struct depot *depot = depot_new(1);
     thrum_pooled *lent;
     thrum_pool pool;
 
     SPAN;
-    pool_begin(&pool, world);
+    pool_begin(&pool, depot);
     for (int i = 0; i < 3; i++) {
         int status = thrum_pool_acquire(&pool, &lent);
 
@@ -187,20 +187,20 @@ RULE(a_broken_one_is_destroyed_and_another_made)
         if (!status)
             EXPECT_EQ(thrum_pool_discard(&pool, lent), 0);
     }
-    EXPECT_EQ(world->made, 3);
-    EXPECT_EQ(world->destroyed, 3);
+    EXPECT_EQ(depot->made, 3);
+    EXPECT_EQ(depot->destroyed, 3);
     EXPECT_EQ(thrum_pool_existing(&pool), 0);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
 }
 
 RULE(a_sick_one_is_not_lent)
 {
-    struct world *world = world_new(1);
+    struct depot *depot = depot_new(1);
     thrum_pooled *lent;
     thrum_pool pool;
 
     SPAN;
-    pool_begin(&pool, world);
+    pool_begin(&pool, depot);
     for (int i = 0; i < 3; i++) {
         int status = thrum_pool_acquire(&pool, &lent);
 
@@ -211,21 +211,21 @@ RULE(a_sick_one_is_not_lent)
         ((struct resource *)lent->resource)->sick = true;
         CHECK_EQ(thrum_pool_release(&pool, lent), 0);
     }
-    EXPECT_EQ(world->made, 3);
-    EXPECT_EQ(world->destroyed, 2);
-    pool_end(&pool, world);
+    EXPECT_EQ(depot->made, 3);
+    EXPECT_EQ(depot->destroyed, 2);
+    pool_end(&pool, depot);
 }
 
 RULE(a_failure_to_make_one_is_told_and_loses_no_place)
 {
-    struct world *world = world_new(1);
+    struct depot *depot = depot_new(1);
     thrum_pooled *lent;
     thrum_pool pool;
     int status;
 
     SPAN;
-    world->refuse = 2;
-    pool_begin(&pool, world);
+    depot->refuse = 2;
+    pool_begin(&pool, depot);
     EXPECT_EQ(thrum_pool_acquire(&pool, &lent), -ECONNREFUSED);
     EXPECT_EQ(thrum_pool_acquire(&pool, &lent), -ECONNREFUSED);
     status = thrum_pool_acquire(&pool, &lent);
@@ -233,13 +233,13 @@ RULE(a_failure_to_make_one_is_told_and_loses_no_place)
     if (!status)
         CHECK_EQ(thrum_pool_release(&pool, lent), 0);
     CHECK_EQ(thrum_pool_available(&pool), 1);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
 }
 
 TEST(options_out_of_range_are_refused)
 {
-    struct world *world = world_new(1);
-    thrum_pool_options options = options_for(world);
+    struct depot *depot = depot_new(1);
+    thrum_pool_options options = options_for(depot);
     thrum_pool pool;
 
     options.limit = 0;
@@ -253,7 +253,7 @@ TEST(options_out_of_range_are_refused)
     options.destroy = destroy;
     CHECK_EQ(thrum_pool_init(&pool, &options), 0);
     CHECK_EQ(thrum_pool_destroy(&pool), 0);
-    free(world);
+    free(depot);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -281,37 +281,38 @@ static int stand(void *arg)
 
 static int line_up(void *arg)
 {
-    struct world *world = world_new(1);
+    struct depot *depot = depot_new(1);
     struct line line = {.next = 0};
     thrum_group group;
 
     (void)arg;
-    pool_begin(&line.pool, world);
+    pool_begin(&line.pool, depot);
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
     for (int i = 0; i < 20; i++)
         CHECK_EQ(thrum_group_spawn(&group, stand, &line, NULL, NULL), 0);
     CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
     CHECK_EQ(line.next, 20);
-    pool_end(&line.pool, world);
+    pool_end(&line.pool, depot);
     return 0;
 }
 
 /* With one worker, so that they come one after the other. */
 TEST(places_go_to_who_came_first)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, line_up, NULL), 0);
 }
 
 RULE(a_wait_for_a_place_that_is_cancelled_takes_none)
 {
-    struct world *world = world_new(1);
+    struct depot *depot = depot_new(1);
     thrum_pooled *lent, *other;
     thrum_timeout timeout;
     thrum_pool pool;
     int first, status;
 
     SPAN;
-    pool_begin(&pool, world);
+    pool_begin(&pool, depot);
     first = thrum_pool_acquire(&pool, &lent);
     EXPECT_EQ(first, 0);
     CHECK_EQ(thrum_timeout_begin(&timeout, thrum_us(30)), 0);
@@ -321,7 +322,7 @@ RULE(a_wait_for_a_place_that_is_cancelled_takes_none)
     if (!first)
         CHECK_EQ(thrum_pool_release(&pool, lent), 0);
     CHECK_EQ(thrum_pool_available(&pool), 1);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
 }
 
 static int check_for_ever(void *arg, void *context)
@@ -335,8 +336,8 @@ static int check_for_ever(void *arg, void *context)
 /* A resource that was asked and has not answered yet is no good for anybody. */
 RULE(a_check_that_is_cancelled_destroys_what_it_checked)
 {
-    struct world *world = world_new(1);
-    thrum_pool_options options = options_for(world);
+    struct depot *depot = depot_new(1);
+    thrum_pool_options options = options_for(depot);
     thrum_pooled *lent;
     thrum_timeout timeout;
     thrum_pool pool;
@@ -355,18 +356,18 @@ RULE(a_check_that_is_cancelled_destroys_what_it_checked)
         CHECK_EQ(thrum_pool_release(&pool, lent), 0);
     EXPECT_EQ(status, THRUM_ECANCELED);
     EXPECT_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
-    EXPECT_EQ(world->made, 1);
-    EXPECT_EQ(world->destroyed, 1);
+    EXPECT_EQ(depot->made, 1);
+    EXPECT_EQ(depot->destroyed, 1);
     CHECK_EQ(thrum_pool_available(&pool), 1);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
 }
 
 /* ---- idle ------------------------------------------------------------------------------------ */
 
 static int expire(void *arg)
 {
-    struct world *world = world_new(3);
-    thrum_pool_options options = options_for(world);
+    struct depot *depot = depot_new(3);
+    thrum_pool_options options = options_for(depot);
     thrum_pooled places[3];
     thrum_pooled *lent[3];
     thrum_pool pool;
@@ -387,14 +388,14 @@ static int expire(void *arg)
     CHECK_EQ(thrum_pool_available(&pool), 2);
     skip(60 * SECOND);
     CHECK_EQ(thrum_pool_acquire(&pool, &lent[1]), 0); /* meets with the second */
-    CHECK_EQ(world->destroyed, 2);
-    CHECK_EQ(world->made, 4);
+    CHECK_EQ(depot->destroyed, 2);
+    CHECK_EQ(depot->made, 4);
     skip(1000 * SECOND); /* what is lent does not grow old */
     CHECK_EQ(thrum_pool_trim(&pool), 0);
     CHECK_EQ(thrum_pool_existing(&pool), 2);
     CHECK_EQ(thrum_pool_release(&pool, lent[1]), 0);
     CHECK_EQ(thrum_pool_release(&pool, lent[2]), 0);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
     return 0;
 }
 
@@ -405,8 +406,8 @@ TEST(those_that_were_idle_for_too_long_are_destroyed)
 
 static int keep(void *arg)
 {
-    struct world *world = world_new(2);
-    thrum_pool_options options = options_for(world);
+    struct depot *depot = depot_new(2);
+    thrum_pool_options options = options_for(depot);
     thrum_pooled *lent;
     thrum_group group;
     thrum_pool pool;
@@ -426,7 +427,7 @@ static int keep(void *arg)
     }
     CHECK_EQ(thrum_pool_close(&pool), 0); /* which ends the keeper */
     CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
     return 0;
 }
 
@@ -437,8 +438,8 @@ TEST(a_keeper_trims_in_time)
 
 RULE(a_keeper_ends_with_the_pool_or_when_cancelled)
 {
-    struct world *world = world_new(2);
-    thrum_pool_options options = options_for(world);
+    struct depot *depot = depot_new(2);
+    thrum_pool_options options = options_for(depot);
     thrum_group group;
     thrum_pool pool;
     int status;
@@ -452,7 +453,7 @@ RULE(a_keeper_ends_with_the_pool_or_when_cancelled)
     status = thrum_pool_close(&pool);
     EXPECT_EQ(status, 0);
     EXPECT_EQ(close_group(&group, 0), 0);
-    pool_end(&pool, world);
+    pool_end(&pool, depot);
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */
@@ -474,7 +475,7 @@ static int acquire_and_hold(void *arg)
 
 RULE(close_refuses_who_waits_and_waits_for_what_is_lent)
 {
-    struct world *world = world_new(1);
+    struct depot *depot = depot_new(1);
     struct line line = {.next = 0};
     thrum_task *waiting;
     thrum_pooled *lent;
@@ -482,7 +483,7 @@ RULE(close_refuses_who_waits_and_waits_for_what_is_lent)
     int held, status;
 
     SPAN;
-    pool_begin(&line.pool, world);
+    pool_begin(&line.pool, depot);
     open_collecting(&group);
     held = thrum_pool_acquire(&line.pool, &lent);
     EXPECT_EQ(held, 0);
@@ -503,7 +504,7 @@ RULE(close_refuses_who_waits_and_waits_for_what_is_lent)
         (void)finish(waiting);
     }
     (void)close_group(&group, 0);
-    pool_end(&line.pool, world);
+    pool_end(&line.pool, depot);
 }
 
 /* The resources come back while it is being closed, some of them broken. */
@@ -531,18 +532,18 @@ static int close_early(void *arg)
 {
     (void)arg;
     for (int round = 0; round < many(200); round++) {
-        struct world *world = world_new(4);
+        struct depot *depot = depot_new(4);
         struct line line = {.next = 0};
         thrum_group group;
 
-        pool_begin(&line.pool, world);
+        pool_begin(&line.pool, depot);
         CHECK_EQ(thrum_group_open(&group, NULL), 0);
         for (int i = 0; i < 12; i++)
             CHECK_EQ(thrum_group_spawn(&group, give_back_late, &line, NULL, NULL), 0);
         maybe_yield((uint64_t)round);
         CHECK_EQ(thrum_pool_close(&line.pool), 0);
         CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
-        pool_end(&line.pool, world);
+        pool_end(&line.pool, depot);
     }
     return 0;
 }
@@ -584,14 +585,14 @@ static int borrow_often(void *arg)
 
 static int borrow_much(void *arg)
 {
-    struct world *world = world_new(5);
+    struct depot *depot = depot_new(5);
     struct line line = {.next = 0};
 
     (void)arg;
-    pool_begin(&line.pool, world);
+    pool_begin(&line.pool, depot);
     crowd(20, borrow_often, &line);
     CHECK_EQ(thrum_pool_available(&line.pool), 5);
-    pool_end(&line.pool, world);
+    pool_end(&line.pool, depot);
     return 0;
 }
 

@@ -163,6 +163,7 @@ static int line_up(void *arg)
 
 TEST(who_reserves_first_goes_first)
 {
+    IN_ORDER_ONLY;
     CHECK_EQ(run_with(1, line_up, NULL), 0);
 }
 

@@ -8,8 +8,8 @@
 
 #include <errno.h>
 
+#include <thrum/detail/draw.h>
 #include <thrum/error.h>
-#include <thrum/task.h>
 
 static const thrum_retry_options defaults = THRUM_RETRY_OPTIONS_INIT;
 
@@ -25,18 +25,16 @@ static uint64_t draw(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-/* All that is drawn by lot is drawn here. 0 to `most`; the remainder's bias is below 2^-20. */
+/* 0 to `most`; the remainder's bias is below 2^-20 for waits of hours. */
 static int64_t draw_up_to(uint64_t *state, int64_t most)
 {
     return (int64_t)(draw(state) % ((uint64_t)most + 1));
 }
 
-/* Those who begin at the same moment are told apart by who they are. */
+/* So that those who begin at the same moment draw differently. */
 static uint64_t some_seed(void)
 {
-    uint64_t state = (uint64_t)thrum_now().ns;
-
-    return draw(&state) ^ thrum_self();
+    return (uint64_t)thrum_draw_below(SIZE_MAX);
 }
 
 static bool waits_in_range(const thrum_retry_options *options)

@@ -76,10 +76,22 @@ int64_t thrum_world_now(void)
     return UNLIKELY(world != NULL) ? world->now(world) : thrum_clock_now();
 }
 
+/* For threads that run no task: numbers that differ, of no quality. */
+static size_t draw_outside(size_t n)
+{
+    static uint64_t drawn; /* atomic */
+    uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
+
+    /* relaxed: a number only */
+    return (size_t)(((uint64_t)thrum_clock_now() + add_relaxed(&drawn, step)) * step % n);
+}
+
 size_t thrum_draw_below(size_t n)
 {
     struct worker *worker = thrum_worker_self();
 
+    if (UNLIKELY(!worker))
+        return draw_outside(n);
     if (UNLIKELY(worker->world != NULL))
         return worker->world->draw(worker->world, n);
     return (size_t)(worker_random(worker) % n);

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <thrum/detail/draw.h>
+
 struct fiber;
 struct scheduler;
 struct worker;
@@ -37,9 +39,6 @@ struct world {
 
 /* The calling task's world; NULL: it is the real one, or this is no task. */
 struct world *thrum_world_self(void);
-
-/* A number below n, by chance: of the calling task's worker, or as its world decides. */
-size_t thrum_draw_below(size_t n);
 
 /* The time in the calling thread's world, as thrum_clock_now. */
 int64_t thrum_world_now(void);
