@@ -311,6 +311,9 @@ static void point(struct world *world, unsigned what, const void *object)
     }
     sim->streak++;
     turn(sim, self);
+    self->what = THRUM_POINT_START;
+    self->object = NULL;
+    self->object_id = 0;
 }
 
 /* ---- nobody may go on ---------------------------------------------------------------------------- */
@@ -381,7 +384,9 @@ static struct fiber *enter(struct sim *sim, struct player *player)
     sim->running = player;
     sim->streak = 0;
     turn(sim, player);
-    player->what = THRUM_POINT_START;
+    player->what = THRUM_POINT_START; /* if it sleeps now, its waking touches nothing */
+    player->object = NULL;
+    player->object_id = 0;
     return player->fiber;
 }
 

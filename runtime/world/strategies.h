@@ -42,7 +42,10 @@ struct surw {
     size_t index_mask;
     struct surw_count *counts; /* hash table: how often a task touches an object */
     size_t counts_count, counts_mask;
-    const void **objects; /* touched by several tasks, and written */
+    struct surw_name *names; /* hash table: which object a task touches at which point */
+    size_t names_count, names_mask;
+    uint32_t objects_known; /* numbers given to objects so far */
+    uint32_t *objects;      /* those touched by several tasks, and written */
     size_t objects_count, objects_capacity;
     struct surw_seen *seen; /* of this history's objects, by id */
     size_t seen_count, seen_capacity;
@@ -53,7 +56,7 @@ struct surw {
     struct surw_kind *kinds; /* of those alive, if so */
     size_t kinds_count, kinds_capacity;
     bool profiles;         /* this one is watched */
-    const void *object;    /* of this history; NULL: all */
+    uint32_t object;       /* of this history; 0: all */
     struct player *intended;
     struct player **alive;
     size_t alive_count, alive_capacity;

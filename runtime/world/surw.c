@@ -21,6 +21,11 @@
  * now and then again. What a task that has not started yet will do counts with
  * who will start it, and goes over to it then; if that one was intended, so
  * may the task be.
+ *
+ * Objects have numbers that last from history to history. An address would not
+ * do: it may be another each time. Which object it is, is told by who touches
+ * it first, and at which of its points; whoever touches an object in a history
+ * that is watched lends its number to that place, unless it has one.
  */
 #include <thrum/detail/point.h>
 
@@ -31,6 +36,7 @@
 
 #define NOWHERE UINT32_MAX
 #define FIRST 64
+#define NAMES_MAX ((size_t)1 << 16)
 #define PROFILES 2 /* the first histories are watched, and then each that is a power of two */
 
 struct surw_task {
@@ -41,11 +47,17 @@ struct surw_task {
 
 /* How often a task touches an object. */
 struct surw_count {
-    const void *object; /* NULL: the place is free */
+    uint32_t object; /* 0: the place is free */
     uint32_t task;
     uint32_t ways; /* a bit for each of enum thrum_point_kind */
     uint32_t most; /* in any history watched */
     uint32_t now;  /* in this one */
+};
+
+/* At that point of that task an object was touched. */
+struct surw_name {
+    uint64_t place; /* 0: free */
+    uint32_t object;
 };
 
 /* Tasks alike that are alive. */
@@ -57,8 +69,8 @@ struct surw_kind {
 
 /* What has been seen of an object in this history: by its id. */
 struct surw_seen {
-    const void *object;
-    uint32_t task; /* who touched it first */
+    uint32_t object; /* its number; 0: not known yet */
+    uint32_t task;   /* who touched it first, or NOWHERE */
     bool shared;
     bool written;
 };
@@ -129,9 +141,9 @@ static uint32_t task_learn(struct surw *surw, const struct player *player)
 }
 
 static struct surw_count *count_slot(struct surw_count *counts, size_t mask, uint32_t task,
-                                     const void *object)
+                                     uint32_t object)
 {
-    size_t at = (size_t)sim_mix((uint64_t)(uintptr_t)object + task) & mask;
+    size_t at = (size_t)sim_mix((uint64_t)object << 32 | task) & mask;
 
     while (counts[at].object && (counts[at].object != object || counts[at].task != task))
         at = (at + 1) & mask;
@@ -157,9 +169,70 @@ static bool counts_grow(struct surw *surw)
     return true;
 }
 
-static void learn_count(struct surw *surw, const struct player *player)
+static struct surw_name *name_slot(struct surw_name *names, size_t mask, uint64_t place)
 {
-    const void *object = player->object;
+    size_t at = (size_t)place & mask;
+
+    while (names[at].place && names[at].place != place)
+        at = (at + 1) & mask;
+    return &names[at];
+}
+
+static bool names_grow(struct surw *surw)
+{
+    size_t size = surw->names ? 2 * (surw->names_mask + 1) : 2 * FIRST;
+    struct surw_name *names = thrum_memory_get(size * sizeof *names, CACHE_LINE);
+
+    if (!names)
+        return false;
+    for (size_t i = 0; surw->names && i <= surw->names_mask; i++)
+        if (surw->names[i].place)
+            *name_slot(names, size - 1, surw->names[i].place) = surw->names[i];
+    thrum_memory_put(surw->names);
+    surw->names = names;
+    surw->names_mask = size - 1;
+    return true;
+}
+
+static uint64_t place_of(const struct player *player)
+{
+    return sim_mix(player->id + player->op * UINT64_C(0x9e3779b97f4a7c15)) | 1;
+}
+
+static void lend(struct surw *surw, const struct player *player, uint32_t object)
+{
+    struct surw_name *name;
+
+    if (surw->names_count == NAMES_MAX ||
+        (2 * surw->names_count >= surw->names_mask && !names_grow(surw)))
+        return;
+    name = name_slot(surw->names, surw->names_mask, place_of(player));
+    if (name->place)
+        return;
+    *name = (struct surw_name){place_of(player), object};
+    surw->names_count++;
+}
+
+/* What is seen in this history of the object that the player is about to touch. NULL: none. */
+static struct surw_seen *seen_of(struct surw *surw, const struct player *player)
+{
+    struct surw_seen *seen;
+
+    if (player->object_id == 0)
+        return NULL;
+    while (surw->seen_count < player->object_id) {
+        if (!reserve(&surw->seen, surw->seen_count, &surw->seen_capacity, sizeof *surw->seen))
+            return NULL;
+        surw->seen[surw->seen_count++] = (struct surw_seen){.task = NOWHERE};
+    }
+    seen = &surw->seen[player->object_id - 1];
+    if (seen->object == 0 && surw->names)
+        seen->object = name_slot(surw->names, surw->names_mask, place_of(player))->object;
+    return seen;
+}
+
+static void learn_count(struct surw *surw, const struct player *player, uint32_t object)
+{
     uint32_t task = player->stake.entry;
     struct surw_count *count;
 
@@ -174,33 +247,23 @@ static void learn_count(struct surw *surw, const struct player *player)
     count->now++;
 }
 
-static void learn_object(struct surw *surw, const struct player *player)
-{
-    struct surw_seen *seen;
-
-    while (surw->seen_count < player->object_id) {
-        if (!reserve(&surw->seen, surw->seen_count, &surw->seen_capacity, sizeof *surw->seen))
-            return;
-        surw->seen[surw->seen_count++] = (struct surw_seen){.task = NOWHERE};
-    }
-    seen = &surw->seen[player->object_id - 1];
-    if (!seen->object) {
-        seen->object = player->object;
-        seen->task = player->stake.entry;
-    }
-    seen->shared |= seen->task != player->stake.entry;
-    seen->written |= player->what != THRUM_POINT_READ;
-}
-
 static void learn(struct surw *surw, const struct player *player)
 {
-    if (!player->object || player->object_id == 0 || player->stake.entry == NOWHERE)
+    struct surw_seen *seen = seen_of(surw, player);
+
+    if (!seen || player->stake.entry == NOWHERE)
         return;
-    learn_count(surw, player);
-    learn_object(surw, player);
+    if (seen->object == 0)
+        seen->object = ++surw->objects_known;
+    if (seen->task == NOWHERE)
+        seen->task = player->stake.entry;
+    seen->shared |= seen->task != player->stake.entry;
+    seen->written |= player->what != THRUM_POINT_READ;
+    lend(surw, player, seen->object);
+    learn_count(surw, player, seen->object);
 }
 
-static bool knows(const struct surw *surw, const void *object)
+static bool knows(const struct surw *surw, uint32_t object)
 {
     for (size_t i = 0; i < surw->objects_count; i++)
         if (surw->objects[i] == object)
@@ -208,7 +271,7 @@ static bool knows(const struct surw *surw, const void *object)
     return false;
 }
 
-/* What was learned of the history that has ended. Addresses are only ever compared. */
+/* What was learned of the history that has ended. */
 static void remember(struct surw *surw)
 {
     for (size_t i = 0; i < surw->tasks_count; i++)
@@ -221,7 +284,7 @@ static void remember(struct surw *surw)
         count->now = 0;
         if (count->object)
             surw->tasks[count->task].likeness +=
-                sim_mix((uint64_t)(uintptr_t)count->object * 64 + count->ways);
+                sim_mix((uint64_t)count->object << 32 | count->ways);
     }
     for (size_t i = 0; i < surw->seen_count; i++) {
         const struct surw_seen *seen = &surw->seen[i];
@@ -231,7 +294,6 @@ static void remember(struct surw *surw)
                     sizeof *surw->objects))
             surw->objects[surw->objects_count++] = seen->object;
     }
-    surw->seen_count = 0;
 }
 
 /* ---- one history --------------------------------------------------------------------------------- */
@@ -258,7 +320,8 @@ static void begin(void *self, struct sim *sim)
     surw->profiles = surw->histories < PROFILES ||
                      (surw->histories & (surw->histories - 1)) == 0;
     surw->histories++;
-    surw->object = NULL;
+    surw->object = 0;
+    surw->seen_count = 0;
     surw->intended = NULL;
     surw->alive_count = 0;
     if (surw->objects_count > 0) {
@@ -387,9 +450,11 @@ static void intend(struct surw *surw, struct sim *sim)
         intend_among(surw, sim, total, NULL);
 }
 
-static bool concerns(const struct surw *surw, const struct player *player)
+static bool concerns(struct surw *surw, const struct player *player)
 {
-    return player->object == surw->object && player->object;
+    const struct surw_seen *seen = surw->object ? seen_of(surw, player) : NULL;
+
+    return seen && seen->object == surw->object;
 }
 
 /* Everybody who may is about to touch the object, and the intended one cannot: another is. */
@@ -412,7 +477,7 @@ static size_t intend_one_of(struct surw *surw, struct sim *sim, const struct cho
     return 0;
 }
 
-static bool may(const struct surw *surw, const struct player *player, bool yielded)
+static bool may(struct surw *surw, const struct player *player, bool yielded)
 {
     return (yielded || !player->yielded) &&
            (!concerns(surw, player) || player == surw->intended);
@@ -452,7 +517,7 @@ static void turn(void *self, struct sim *sim, struct player *player)
 
     if (surw->profiles)
         learn(surw, player);
-    if (!surw->object || !concerns(surw, player))
+    if (!concerns(surw, player))
         return;
     if (player->stake.weight > 0)
         player->stake.weight--;
@@ -472,6 +537,7 @@ void thrum_surw_fini(struct surw *surw)
     thrum_memory_put(surw->tasks);
     thrum_memory_put(surw->index);
     thrum_memory_put(surw->counts);
+    thrum_memory_put(surw->names);
     thrum_memory_put(surw->seen);
     thrum_memory_put(surw->objects);
     thrum_memory_put(surw->weights);
