@@ -174,20 +174,20 @@ static const struct {
 } programs[] = {
     {"locks",
      program_locks,
-     {UINT64_C(0x8993e012c71ec12b), UINT64_C(0xd8d16cb9d49f30a3), UINT64_C(0xa480221fc99a2c04),
-      UINT64_C(0xbfb2a8376185b1b5), UINT64_C(0x03e8f861b6c8473f)}},
+     {UINT64_C(0xa81120deaad051e9), UINT64_C(0x05445d6b6a608b9d), UINT64_C(0x5e5d0e3dc9a5af48),
+      UINT64_C(0xaec8b6c824a4a1dc), UINT64_C(0x68157b07b791a2b4)}},
     {"server",
      program_server,
-     {UINT64_C(0xd7017f10b677c507), UINT64_C(0x00474eadaa7c0776), UINT64_C(0xdf9075ed36770b2b),
-      UINT64_C(0x1f38cb7855b003f8), UINT64_C(0x10f24c71e131b5e4)}},
+     {UINT64_C(0xe98a512488ac7e89), UINT64_C(0xca96c6f35abd726c), UINT64_C(0xea2e8ef980401e9f),
+      UINT64_C(0x485f4c082f38c746), UINT64_C(0x50a4ff112bd7c6f7)}},
     {"wakes",
      program_wakes,
-     {UINT64_C(0x1c905b19e7624bf8), UINT64_C(0x843d179dc9ea725f), UINT64_C(0x246ec5384dd1f01f),
-      UINT64_C(0x299486c2a461f351), UINT64_C(0x51ec3f31e2452ee1)}},
+     {UINT64_C(0x447bfb1ccf378c93), UINT64_C(0x89691b276a8c0ba4), UINT64_C(0x916eec6a22d42063),
+      UINT64_C(0x6f10f6f243f965c3), UINT64_C(0x527c19991763732c)}},
     {"fails",
      program_fails,
-     {UINT64_C(0x57d32766db971b17), UINT64_C(0xcebedf28eca9a53c), UINT64_C(0x1463dd64a3f0f7e1),
-      UINT64_C(0x1aa655d5380d4be1), UINT64_C(0xd52c22f1621a3a36)}},
+     {UINT64_C(0x03d0b0a994797882), UINT64_C(0x7e7d1089d45405a2), UINT64_C(0x4a7491010b750480),
+      UINT64_C(0x925edeb417683c92), UINT64_C(0xf3d4975b0974681c)}},
 };
 
 #define PROGRAMS (sizeof programs / sizeof programs[0])
