@@ -23,6 +23,7 @@
 #include <thrum/hold.h>
 #include <thrum/iter.h>
 #include <thrum/latch.h>
+#include <thrum/limiter.h>
 #include <thrum/local.h>
 #include <thrum/mutex.h>
 #include <thrum/once.h>
