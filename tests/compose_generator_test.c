@@ -467,6 +467,92 @@ TEST(yields_deliver_no_cancel)
     run_everywhere(does_not_hear_at_yields, NULL);
 }
 
+/* Two generators, one over the other, that count what they begin and what they end. */
+struct balance {
+    uint32_t begun; /* atomic */
+    uint32_t ended; /* atomic */
+};
+
+static int pauses(thrum_generator *generator, void *arg)
+{
+    struct balance *balance = arg;
+    int status = 0;
+
+    add_relaxed(&balance->begun, 1); /* relaxed: a counter */
+    while (!status) {
+        status = thrum_yield();
+        if (!status)
+            status = thrum_generator_yield(generator, NULL);
+    }
+    if (status == THRUM_ECLOSED)
+        CHECK_EQ(thrum_yield(), 0);  /* nobody disturbs it */
+    add_relaxed(&balance->ended, 1); /* relaxed: a counter */
+    return status;
+}
+
+static int hands_on(thrum_generator *generator, void *arg)
+{
+    struct balance *balance = arg;
+    thrum_generator source;
+    int status;
+
+    add_relaxed(&balance->begun, 1); /* relaxed: a counter */
+    CHECK_EQ(thrum_generator_open(&source, pauses, arg, 0), 0);
+    while ((status = thrum_generator_next(&source, NULL)) == 1) {
+        status = thrum_generator_yield(generator, NULL);
+        if (status)
+            break;
+    }
+    status = thrum_generator_close(&source, status);
+    add_relaxed(&balance->ended, 1); /* relaxed: a counter */
+    return status;
+}
+
+static int consumes(void *arg)
+{
+    thrum_generator generator;
+    int status;
+
+    CHECK_EQ(thrum_generator_open(&generator, hands_on, arg, 0), 0);
+    for (int i = 0; (status = thrum_generator_next(&generator, NULL)) == 1 && i < 20; i++)
+        continue;
+    return thrum_generator_close(&generator, status);
+}
+
+static int cancel_at_random(void *arg)
+{
+    uint64_t random = 0x9E3779B97F4A7C15;
+    struct balance balance = {0, 0};
+
+    (void)arg;
+    for (int round = 0; round < many(2000); round++) {
+        thrum_task *tasks[4];
+        thrum_group group;
+
+        CHECK_EQ(thrum_group_open(&group, collecting()), 0);
+        for (int i = 0; i < 4; i++)
+            CHECK_EQ(thrum_group_spawn(&group, consumes, &balance, NULL, &tasks[i]), 0);
+        for (int i = 0; i < 4; i++) {
+            uint64_t bits = random_next(&random);
+
+            for (uint64_t k = 0; k < bits % 13; k++)
+                thrum_yield();
+            if (bits & 256)
+                thrum_task_cancel(tasks[i], 0, NULL);
+        }
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        for (int i = 0; i < 4; i++)
+            thrum_task_unref(tasks[i]);
+        CHECK_EQ(balance.begun, balance.ended);
+    }
+    return 0;
+}
+
+TEST(whatever_is_cancelled_when_each_body_ends_once)
+{
+    run_everywhere(cancel_at_random, NULL);
+}
+
 /* ---- tasks and stacks ------------------------------------------------------------------------ */
 
 /* A join in each other's join: n deep, inline where the stack suffices. */
@@ -696,6 +782,37 @@ static int lacks_a_stack(void *arg)
 TEST(without_memory_for_a_stack_it_can_be_asked_again)
 {
     CHECK_EQ(run_with(1, lacks_a_stack, NULL), 0);
+}
+
+static int lacks_a_record(void *arg)
+{
+    thrum_generator generator;
+
+    (void)arg;
+    thrum_memory_fail_after(0);
+    CHECK_EQ(thrum_generator_open(&generator, count, NULL, 0), -ENOMEM);
+    thrum_memory_fail_after(-1);
+    CHECK_EQ(thrum_generator_open(&generator, count, NULL, 0), 0);
+    return thrum_generator_close(&generator, 0);
+}
+
+/* The first record on a stack needs no memory; that of a task that runs inline on it does. */
+static int runs_who_lacks_a_record(void *arg)
+{
+    thrum_generator generator;
+    thrum_child child;
+    thrum_group group;
+
+    CHECK_EQ(thrum_generator_open(&generator, count, NULL, 0), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn_child(&group, &child, lacks_a_record, arg), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    return thrum_generator_close(&generator, 0);
+}
+
+TEST(without_memory_a_generator_cannot_be_opened)
+{
+    CHECK_EQ(run_with(1, runs_who_lacks_a_record, NULL), 0);
 }
 
 /* ---- misuse ---------------------------------------------------------------------------------- */

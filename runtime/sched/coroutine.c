@@ -3,49 +3,12 @@
  *
  * Flows never jump to each other (plat/context.h): the switch leads over the
  * worker's loop, which only says who goes on.
- *
- * The limit for inline starts is that of the stack one is on. The fiber's
- * changes with it, so that whoever looks for cancels or is resumed by another
- * worker finds the right one.
  */
 #include "runtime/sched/coroutine.h"
 
-static struct context *pass(void *next)
+struct context *thrum_coroutine_pass(void *next)
 {
     return next;
-}
-
-/* The lane may have been told to look before inline starts: that stays. */
-static void use_limit(uintptr_t limit)
-{
-    struct thrum_lane *lane = thrum_lane_self();
-    struct fiber *fiber = lane->fiber;
-
-    fiber->stack_limit = limit;
-    if (lane->stack_limit != UINTPTR_MAX)
-        lane->stack_limit = limit;
-}
-
-void thrum_coroutine_leave(struct coroutine *coroutine)
-{
-    thrum_context_leave(&coroutine->inside, &worker_here()->loop, pass, &coroutine->outside);
-}
-
-bool thrum_coroutine_resume(struct coroutine *coroutine)
-{
-    uintptr_t limit = thrum_fiber_self()->stack_limit;
-
-    use_limit(coroutine->stack_limit);
-    thrum_context_leave(&coroutine->outside, &worker_here()->loop, pass, &coroutine->inside);
-    use_limit(limit); /* the same fiber, perhaps another worker */
-    return !coroutine->over;
-}
-
-bool thrum_coroutine_is_here(const struct coroutine *coroutine)
-{
-    uintptr_t here = thrum_stack_pointer();
-
-    return here >= (uintptr_t)coroutine->low && here < (uintptr_t)coroutine;
 }
 
 static void coroutine_main(void *arg)
@@ -55,7 +18,7 @@ static void coroutine_main(void *arg)
     for (;;) {
         coroutine->body(coroutine->arg);
         coroutine->over = true;
-        thrum_coroutine_leave(coroutine);
+        coroutine_leave(coroutine);
     }
 }
 
@@ -68,7 +31,6 @@ static struct coroutine *coroutine_new(struct fiber_source *source)
     if (!top)
         return NULL;
     coroutine = (struct coroutine *)(void *)top;
-    coroutine->low = stack.low;
     coroutine->stack_limit = thrum_fiber_limit(&stack);
     coroutine->older = source->coroutines;
     source->coroutines = coroutine;

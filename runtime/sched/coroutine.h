@@ -3,9 +3,9 @@
  * between the two, and is one task all the time.
  *
  *     the fiber's stack                      the coroutine's
- *     thrum_coroutine_resume   ----------->  body(arg)
- *       returns true           <-----------    thrum_coroutine_leave
- *     thrum_coroutine_resume   ----------->      returns
+ *     coroutine_resume         ----------->  body(arg)
+ *       returns true           <-----------    coroutine_leave
+ *     coroutine_resume         ----------->      returns
  *       returns false          <-----------  body returns
  *
  * The scheduler knows nothing of it. Who waits inside of the body leaves by
@@ -31,7 +31,6 @@ struct coroutine {
     void (*body)(void *arg);
     void *arg;
     bool over;               /* the body has returned */
-    void *low;               /* constant: lowest usable byte of the stack */
     uintptr_t stack_limit;   /* constant: the lane's and the fiber's, inside */
     struct coroutine *older; /* constant: all of its source */
 } __attribute__((aligned(16)));
@@ -42,14 +41,43 @@ struct coroutine *thrum_coroutine_get(void (*body)(void *arg), void *arg);
 /* Give it back: its body has returned, or was never begun. */
 void thrum_coroutine_put(struct coroutine *coroutine);
 
+struct context *thrum_coroutine_pass(void *next);
+
+/*
+ * The limit for inline starts is that of the stack one is on. The fiber's
+ * changes with it, so that whoever looks for cancels or is resumed by another
+ * worker finds the right one. The lane may have been told to look before inline
+ * starts: that stays.
+ */
+static inline void coroutine_limit(struct worker *worker, struct fiber *fiber, uintptr_t limit)
+{
+    struct thrum_lane *lane = &worker->deque.lane;
+
+    fiber->stack_limit = limit;
+    if (LIKELY(lane->stack_limit != UINTPTR_MAX))
+        lane->stack_limit = limit;
+}
+
 /* Go inside. True: it was left, and can be resumed; false: the body has returned. */
-bool thrum_coroutine_resume(struct coroutine *coroutine);
+static inline bool coroutine_resume(struct coroutine *coroutine)
+{
+    struct worker *worker = worker_here();
+    struct fiber *fiber = worker->deque.lane.fiber;
+    uintptr_t limit = fiber->stack_limit;
+
+    coroutine_limit(worker, fiber, coroutine->stack_limit);
+    thrum_context_leave(&coroutine->outside, &worker->loop, thrum_coroutine_pass,
+                        &coroutine->inside);
+    coroutine_limit(worker_here(), fiber, limit); /* perhaps another worker */
+    return !coroutine->over;
+}
 
 /* Inside: go back to who resumed it. Returns at the next resume. */
-void thrum_coroutine_leave(struct coroutine *coroutine);
-
-/* Are we on its stack? */
-bool thrum_coroutine_is_here(const struct coroutine *coroutine);
+static inline void coroutine_leave(struct coroutine *coroutine)
+{
+    thrum_context_leave(&coroutine->inside, &worker_here()->loop, thrum_coroutine_pass,
+                        &coroutine->outside);
+}
 
 /* With the scheduler: all that came from here. */
 void thrum_coroutines_fini(struct fiber_source *source);

@@ -32,33 +32,37 @@ static bool is_running(const thrum_generator *generator)
 }
 
 /* Whose body runs here as part of the running task, the innermost; NULL: none. */
-static thrum_generator *generator_here(void)
+static thrum_generator *generator_in(const struct thrum_lane *lane)
 {
-    const struct thrum_lane *lane = thrum_lane_self();
     thrum_generator *generator = strand_of(lane->fiber)->generator;
 
     return generator && generator->consumer == lane->current ? generator : NULL;
 }
 
-/* The innermost scope that somebody has to close. */
-static const struct thrum_scope *innermost(void)
+static bool is_task(const struct thrum_lane *lane)
+{
+    return lane->fiber && lane->current;
+}
+
+/* ---- inside ---------------------------------------------------------------------------------- */
+
+/* Whatever the running task has open inside of the generator's `inside`, but for what stays. */
+static const struct thrum_scope *opened(const thrum_generator *generator)
 {
     const struct thrum_lane *lane = thrum_lane_self();
     const struct thrum_scope *scope = lane->scope;
 
-    while (scope && scope_owner(scope) == lane->current &&
+    while (scope && scope != generator->inside && scope_owner(scope) == lane->current &&
            scope_flags(scope) & (SCOPE_RECORD | SCOPE_LOCALS))
         scope = scope_outer(scope);
     return scope;
 }
 
-/* ---- inside ---------------------------------------------------------------------------------- */
-
-static void check_scopes(const thrum_generator *generator, const char *what)
+static NOINLINE void check_scopes(const thrum_generator *generator, const char *what)
 {
-    const struct thrum_scope *scope = innermost();
+    const struct thrum_scope *scope = opened(generator);
 
-    if (LIKELY(scope == generator->inside))
+    if (scope == generator->inside)
         return;
     if (scope && scope_owner(scope) == generator->consumer)
         thrum_panic("a generator's body has %s with a %s open; what it opens it closes before "
@@ -79,52 +83,55 @@ static void run(void *arg)
                     "thrum_generator_open needs its thrum_generator_close on every path");
 }
 
-static void check_inside(const thrum_generator *generator)
+int thrum_generator_yield(thrum_generator *generator, const void *item)
 {
-    if (UNLIKELY(!thrum_worker_self() || generator_here() != generator))
+    const struct thrum_lane *lane = thrum_lane_self();
+
+    if (UNLIKELY(!is_task(lane) || generator_in(lane) != generator))
         thrum_panic("thrum_generator_yield was called outside of the generator's body; no other "
                     "task and no other body can yield for it");
     if (UNLIKELY(generator->state == CLOSING))
         thrum_panic("a generator's body has yielded after THRUM_ECLOSED; it must tidy up and "
                     "return");
-    check_scopes(generator, "yielded");
-}
-
-int thrum_generator_yield(thrum_generator *generator, const void *item)
-{
-    check_inside(generator);
+    if (UNLIKELY(lane->scope != generator->inside))
+        check_scopes(generator, "yielded");
     if (generator->iter.item_bytes != 0)
         memcpy(generator->item, item, generator->iter.item_bytes);
-    thrum_coroutine_leave(generator->coroutine);
+    coroutine_leave(generator->coroutine);
     return generator->state == CLOSING ? THRUM_ECLOSED : 0;
 }
 
 /* ---- outside --------------------------------------------------------------------------------- */
 
-/* Let the body go on. True: it has yielded. */
-static bool go_on(thrum_generator *generator, uint32_t state)
+/*
+ * Let the body go on. True: it has yielded. (Inline: each return on the way from
+ * one stack to the other is one that the processor foresees wrongly.)
+ */
+static inline __attribute__((always_inline)) bool go_on(thrum_generator *generator, uint32_t state)
 {
     const struct thrum_lane *lane = thrum_lane_self();
     struct strand *strand = strand_of(lane->fiber);
     thrum_generator *outer = strand->generator;
-    bool yielded;
 
     generator->state = state;
     generator->consumer = lane->current;
-    generator->inside = innermost();
+    generator->inside = lane->scope;
     strand->generator = generator;
-    yielded = thrum_coroutine_resume(generator->coroutine);
+    if (LIKELY(coroutine_resume(generator->coroutine))) {
+        strand->generator = outer;
+        generator->state = YIELDED;
+        return true;
+    }
     strand->generator = outer;
-    generator->state = yielded ? YIELDED : OVER;
-    if (!yielded)
-        thrum_coroutine_put(generator->coroutine);
-    return yielded;
+    generator->state = OVER;
+    thrum_coroutine_put(generator->coroutine);
+    return false;
 }
 
 /* Who runs here: a body, or else the task. */
 static const void *opener_here(void)
 {
-    const thrum_generator *outer = generator_here();
+    const thrum_generator *outer = generator_in(thrum_lane_self());
 
     return outer ? (const void *)outer : thrum_lane_self()->current;
 }
@@ -132,7 +139,7 @@ static const void *opener_here(void)
 /* How many those who run here have open. NULL: out of memory. */
 static uint32_t *open_here(void)
 {
-    thrum_generator *outer = generator_here();
+    thrum_generator *outer = generator_in(thrum_lane_self());
     struct record *record = outer ? NULL : thrum_record_get();
 
     return outer ? &outer->generators : record ? &record->generators : NULL;
@@ -153,7 +160,7 @@ int thrum_generator_open(thrum_generator *generator, thrum_generator_fn fn, void
 {
     uint32_t *open;
 
-    if (!thrum_worker_self() || !thrum_lane_self()->current)
+    if (!is_task(thrum_lane_self()))
         thrum_panic("thrum_generator_open was called outside a task; start one with thrum_run");
     open = open_here();
     if (!open)
@@ -168,27 +175,36 @@ int thrum_generator_open(thrum_generator *generator, thrum_generator_fn fn, void
 
 static void check_free(const thrum_generator *generator, const char *call)
 {
-    if (UNLIKELY(!thrum_worker_self() || !thrum_lane_self()->current))
+    if (!is_task(thrum_lane_self()))
         thrum_panic("%s was called outside a task", call);
-    if (UNLIKELY(generator->state == CLOSED))
+    if (generator->state == CLOSED)
         thrum_panic("%s was called on a generator that is not open", call);
-    if (UNLIKELY(is_running(generator)))
+    if (is_running(generator))
         thrum_panic("%s was called on a generator whose body runs, by the body or by another task; "
                     "one asks at a time",
                     call);
 }
 
-int thrum_generator_next(thrum_generator *generator, void *item)
+/* It has not yielded. 1: it can begin. */
+static NOINLINE int begin(thrum_generator *generator)
 {
     check_free(generator, "thrum_generator_next");
     if (generator->state == OVER)
         return 0;
-    if (generator->state == FRESH)
-        generator->coroutine = thrum_coroutine_get(run, generator);
-    if (UNLIKELY(!generator->coroutine))
-        return -ENOMEM;
+    generator->coroutine = thrum_coroutine_get(run, generator);
+    return generator->coroutine ? 1 : -ENOMEM;
+}
+
+int thrum_generator_next(thrum_generator *generator, void *item)
+{
+    if (UNLIKELY(generator->state != YIELDED || !is_task(thrum_lane_self()))) {
+        int begun = begin(generator);
+
+        if (begun != 1)
+            return begun;
+    }
     generator->item = item;
-    if (go_on(generator, RUNNING))
+    if (LIKELY(go_on(generator, RUNNING)))
         return 1;
     return generator->status < 0 ? generator->status : 0;
 }
