@@ -147,6 +147,39 @@ TEST(the_body_has_its_consumer_s_identity_and_locals)
     run_everywhere(is_the_same, NULL);
 }
 
+static int sets_twice(thrum_generator *generator, void *arg)
+{
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(thrum_local_set(&local, arg), 0);
+        if (thrum_generator_yield(generator, NULL))
+            break;
+    }
+    return 0;
+}
+
+/* What holds the values is made inside. */
+static int sets_inside(void *arg)
+{
+    thrum_generator generator;
+    thrum_scope scope;
+    int value;
+
+    (void)arg;
+    CHECK_EQ(thrum_generator_open(&generator, sets_twice, &value, 0), 0);
+    CHECK_EQ(thrum_generator_next(&generator, NULL), 1);
+    CHECK(thrum_local_get(&local) == &value);
+    CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
+    CHECK_EQ(thrum_generator_next(&generator, NULL), 1);
+    CHECK_EQ(thrum_scope_end(&scope, 0), 0);
+    CHECK(thrum_local_get(&local) == &value);
+    return thrum_generator_close(&generator, 0);
+}
+
+TEST(a_local_that_a_body_sets_stays_set)
+{
+    run_everywhere(sets_inside, NULL);
+}
+
 /* The chain gets its record inside: outside of everything, also of the group that is open. */
 static int records_inside(thrum_generator *generator, void *arg)
 {
@@ -465,6 +498,65 @@ static int does_not_hear_at_yields(void *arg)
 TEST(yields_deliver_no_cancel)
 {
     run_everywhere(does_not_hear_at_yields, NULL);
+}
+
+static int note_start(void *arg)
+{
+    ++*(int *)arg;
+    return 0;
+}
+
+/* Children of a group of the body's, which is below the cancelled scope. */
+static int spawns_in_vain(thrum_generator *generator, void *arg)
+{
+    int status = 0;
+
+    while (!status) {
+        thrum_child child;
+        thrum_group group;
+
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_group_spawn_child(&group, &child, note_start, arg), 0);
+        status = thrum_group_close(&group, 0, NULL);
+        CHECK_EQ(status, THRUM_ECANCELED);
+        status = thrum_generator_yield(generator, NULL);
+    }
+    return status;
+}
+
+static int starts_nothing(void *arg)
+{
+    thrum_generator generator;
+    int started = 0;
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        thrum_scope scope;
+        thrum_child child;
+        thrum_group group;
+        int status;
+
+        CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
+        CHECK_EQ(thrum_generator_open(&generator, spawns_in_vain, &started, 0), 0);
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        thrum_scope_cancel(&scope, 0, NULL);
+        if (i > 0) { /* we are told to look before inline starts: here, or only in the body */
+            status = thrum_group_spawn_child(&group, &child, note_start, &started);
+            CHECK(status == 0 || status == THRUM_ESHUTDOWN);
+        }
+        CHECK_EQ(thrum_generator_next(&generator, NULL), 1);
+        CHECK_EQ(started, 0);
+        status = thrum_group_close(&group, 0, NULL);
+        CHECK_EQ(started, 0);
+        CHECK_EQ(thrum_generator_close(&generator, status), status);
+        CHECK_EQ(thrum_scope_end(&scope, THRUM_ECANCELED), 0);
+    }
+    return 0;
+}
+
+TEST(below_a_cancelled_scope_a_body_starts_nothing)
+{
+    run_everywhere(starts_nothing, NULL);
 }
 
 /* Two generators, one over the other, that count what they begin and what they end. */
