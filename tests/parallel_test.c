@@ -165,6 +165,130 @@ TEST(a_sum_that_is_too_large_is_refused)
     CHECK_EQ(run_with(1, sums_out_of_range, NULL), 0);
 }
 
+/* ---- scans -------------------------------------------------------------------------------------- */
+
+static uint32_t without[N], with[N];
+
+static int count_up(size_t begin, size_t end, void *sum, void *arg)
+{
+    uint32_t *total = sum;
+
+    (void)arg;
+    for (size_t i = begin; i < end; i++)
+        *total += (uint32_t)i % 7;
+    return 0;
+}
+
+static int write_up(size_t begin, size_t end, void *sum, void *arg)
+{
+    uint32_t *total = sum;
+
+    (void)arg;
+    for (size_t i = begin; i < end; i++) {
+        without[i] = *total;
+        *total += (uint32_t)i % 7;
+        with[i] = *total;
+    }
+    return 0;
+}
+
+static void add_counts(void *left, const void *right, void *arg)
+{
+    (void)arg;
+    *(uint32_t *)left += *(const uint32_t *)right;
+}
+
+static int scans(void *arg)
+{
+    static const size_t grains[] = {0, 1, 7, N, 2 * N};
+
+    (void)arg;
+    for (size_t g = 0; g < sizeof grains / sizeof grains[0]; g++) {
+        size_t n = grains[g] == 1 ? (size_t)many(N) : N;
+        uint32_t sum = 0, want = 0;
+
+        memset(without, 0xff, sizeof without);
+        CHECK_EQ(thrum_parallel_scan(3, n, grains[g], count_up, write_up, add_counts, &sum,
+                                     sizeof sum, NULL),
+                 0);
+        for (size_t i = 3; i < n; i++) {
+            CHECK_EQ(without[i], want);
+            want += (uint32_t)i % 7;
+            CHECK_EQ(with[i], want);
+        }
+        CHECK_EQ(sum, want);
+        CHECK_EQ(without[2], UINT32_MAX);
+    }
+    return 0;
+}
+
+TEST(a_scan_gives_each_index_what_is_before_it)
+{
+    run_everywhere(scans, NULL);
+}
+
+static double partial[N];
+
+static int write_partial(size_t begin, size_t end, void *sum, void *arg)
+{
+    double *total = sum;
+
+    (void)arg;
+    for (size_t i = begin; i < end; i++)
+        partial[i] = *total += 1.0 / (double)(i + 1);
+    return 0;
+}
+
+static int partial_sums(void *arg)
+{
+    uint64_t *bits = arg;
+    uint64_t mixed = 0;
+    double sum = 0.0;
+
+    CHECK_EQ(thrum_parallel_scan(0, N, 0, add_up, write_partial, add, &sum, sizeof sum, NULL), 0);
+    CHECK_EQ(bits_of(sum), bits_of(partial[N - 1]));
+    for (size_t i = 0; i < N; i++)
+        mixed = mixed * 31 + bits_of(partial[i]);
+    if (*bits == 0)
+        *bits = mixed;
+    CHECK_EQ(*bits, mixed); /* on any number of workers */
+    return 0;
+}
+
+TEST(a_scan_has_the_same_bits_on_any_number_of_workers)
+{
+    uint64_t bits = 0;
+
+    run_everywhere(partial_sums, &bits);
+}
+
+static int fail_at(size_t begin, size_t end, void *sum, void *arg)
+{
+    (void)sum;
+    return begin <= *(const size_t *)arg && *(const size_t *)arg < end ? -EIO : 0;
+}
+
+static int scans_that_fail(void *arg)
+{
+    uint32_t sum = 0;
+    size_t at = 4711;
+
+    (void)arg;
+    CHECK_EQ(thrum_parallel_scan(0, N, 10, fail_at, write_up, add_counts, &sum, sizeof sum, &at),
+             -EIO);
+    CHECK_EQ(thrum_parallel_scan(0, N, 10, count_up, fail_at, add_counts, &sum, sizeof sum, &at),
+             -EIO);
+    CHECK_EQ(thrum_parallel_scan(1, 0, 1, count_up, write_up, add_counts, &sum, 4, NULL), -EINVAL);
+    CHECK_EQ(thrum_parallel_scan(0, 1, 1, count_up, write_up, add_counts, &sum, 0, NULL), -EINVAL);
+    CHECK_EQ(thrum_parallel_scan(1, 1, 1, count_up, write_up, add_counts, &sum, 4, NULL), 0);
+    return 0;
+}
+
+TEST(a_scan_that_fails_says_so)
+{
+    run_everywhere(scans_that_fail, NULL);
+}
+
 /* ---- invoke ------------------------------------------------------------------------------------- */
 
 static int set(void *arg)

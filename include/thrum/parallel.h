@@ -44,6 +44,21 @@ THRUM_API THRUM_NODISCARD int thrum_parallel_reduce(size_t begin, size_t end, si
                                                     thrum_map_fn map, thrum_join_fn join,
                                                     void *sum, size_t sum_bytes, void *arg);
 
+/*
+ * The sums of all that stands before each index (Blelloch 1990). Part by part
+ * `map` adds up, as above; then write(begin, end, sum, arg) is called for each part
+ * with what all before it gives in *sum, adds its own to that, and writes on its
+ * way what it likes: before it adds an index what is to its left, or after it,
+ * with the index. *sum is the neutral element, and becomes what the last `write` made
+ * of it. Parts are of `grain` indices each, but the last.
+ *
+ *   returns   also -ENOMEM: no memory for a sum of each part
+ */
+THRUM_API THRUM_NODISCARD int thrum_parallel_scan(size_t begin, size_t end, size_t grain,
+                                                  thrum_map_fn map, thrum_map_fn write,
+                                                  thrum_join_fn join, void *sum, size_t sum_bytes,
+                                                  void *arg);
+
 /* Call each function with its argument, in parallel. */
 typedef struct thrum_invocation {
     thrum_fn fn;

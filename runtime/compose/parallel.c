@@ -137,6 +137,77 @@ int thrum_parallel_reduce(size_t begin, size_t end, size_t grain, thrum_map_fn m
     return do_loop(&loop, begin, end, grain, sum);
 }
 
+/* ---- scans: sums of parts, what stands before each part, and then each part with that ---------- */
+
+struct scan {
+    size_t begin;
+    size_t end;
+    size_t grain;
+    thrum_map_fn map;
+    unsigned char *sums; /* of a part; of all before it; of these and the part */
+    size_t sum_bytes;
+    void *arg;
+};
+
+static int scan_parts(size_t first, size_t last, void *arg)
+{
+    const struct scan *scan = arg;
+
+    for (size_t part = first; part < last; part++) {
+        size_t begin = scan->begin + part * scan->grain;
+        size_t end = scan->end - begin > scan->grain ? begin + scan->grain : scan->end;
+        int status = scan->map(begin, end, scan->sums + part * scan->sum_bytes, scan->arg);
+
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+/* Each part's sum becomes that of all before it. */
+static void sums_before(const struct scan *scan, size_t parts, thrum_join_fn join, const void *none)
+{
+    unsigned char own[THRUM_SUM_MAX] __attribute__((aligned(16)));
+    unsigned char all[THRUM_SUM_MAX] __attribute__((aligned(16)));
+
+    memcpy(all, none, scan->sum_bytes);
+    for (size_t part = 0; part < parts; part++) {
+        memcpy(own, scan->sums + part * scan->sum_bytes, scan->sum_bytes);
+        memcpy(scan->sums + part * scan->sum_bytes, all, scan->sum_bytes);
+        join(all, own, scan->arg);
+    }
+}
+
+int thrum_parallel_scan(size_t begin, size_t end, size_t grain, thrum_map_fn map,
+                        thrum_map_fn write, thrum_join_fn join, void *sum, size_t sum_bytes,
+                        void *arg)
+{
+    struct scan scan = {begin, end, grain_for(end - begin, grain), map, NULL, sum_bytes, arg};
+    size_t parts;
+    int status;
+
+    if (begin > end || sum_bytes == 0 || sum_bytes > THRUM_SUM_MAX)
+        return -EINVAL;
+    if (begin == end)
+        return 0;
+    parts = (end - begin - 1) / scan.grain + 1;
+    scan.sums = parts <= SIZE_MAX / sum_bytes ? malloc(parts * sum_bytes) : NULL;
+    if (!scan.sums)
+        return -ENOMEM;
+    for (size_t part = 0; part < parts; part++)
+        memcpy(scan.sums + part * sum_bytes, sum, sum_bytes);
+    status = thrum_parallel_for(0, parts, 1, scan_parts, &scan);
+    if (!status) {
+        sums_before(&scan, parts, join, sum);
+        scan.map = write;
+        status = thrum_parallel_for(0, parts, 1, scan_parts, &scan);
+    }
+    if (!status)
+        memcpy(sum, scan.sums + (parts - 1) * sum_bytes, sum_bytes);
+    free(scan.sums);
+    return status;
+}
+
 static int invoke(size_t begin, size_t end, void *arg)
 {
     const thrum_invocation *calls = arg;
