@@ -1,6 +1,6 @@
 /*
  * parallel_test.c - loops over ranges: every index once, the same sums
- * everywhere, failures and cancels stop the rest, arrays come out sorted.
+ * everywhere, failures and cancels stop the rest.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -315,83 +315,4 @@ static int invocations(void *arg)
 TEST(invoke_calls_each_function)
 {
     run_everywhere(invocations, NULL);
-}
-
-/* ---- sorting ------------------------------------------------------------------------------------ */
-
-struct item {
-    uint32_t key;
-    uint32_t place;
-    char rest[300];
-};
-
-static int by_key(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a;
-    uint32_t right = *(const uint32_t *)b;
-
-    return left < right ? -1 : left > right;
-}
-
-static void sort_numbers(size_t n, uint32_t range)
-{
-    uint32_t *numbers = malloc((n + 1) * sizeof *numbers);
-    uint64_t before = 0;
-    uint64_t after = 0;
-    uint64_t seed = n + 1;
-
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u; /* Knuth's generator */
-        numbers[i] = (uint32_t)(seed >> 33) % range;
-        before += numbers[i];
-    }
-    CHECK_EQ(thrum_parallel_sort(numbers, n, sizeof *numbers, by_key), 0);
-    for (size_t i = 0; i < n; i++) {
-        CHECK(i == 0 || numbers[i - 1] <= numbers[i]);
-        after += numbers[i];
-    }
-    CHECK_EQ(before, after);
-    free(numbers);
-}
-
-static int sorting(void *arg)
-{
-    (void)arg;
-    for (size_t n = 0; n < 40; n++)
-        sort_numbers(n, 10);
-    sort_numbers((size_t)many(200000), 1000);
-    sort_numbers((size_t)many(200000), UINT32_MAX);
-    return 0;
-}
-
-TEST(numbers_come_out_sorted)
-{
-    run_everywhere(sorting, NULL);
-}
-
-static int stable(void *arg)
-{
-    size_t n = (size_t)many(20000);
-    struct item *items = calloc(n, sizeof *items);
-
-    (void)arg;
-    for (size_t i = 0; i < n; i++) {
-        items[i].key = (uint32_t)(i * 7919 % 13);
-        items[i].place = (uint32_t)i;
-        memset(items[i].rest, (int)(items[i].place % 251), sizeof items[i].rest);
-    }
-    CHECK_EQ(thrum_parallel_sort(items, n, sizeof *items, by_key), 0);
-    for (size_t i = 0; i < n; i++) {
-        CHECK(i == 0 || items[i - 1].key < items[i].key ||
-              (items[i - 1].key == items[i].key && items[i - 1].place < items[i].place));
-        for (size_t j = 0; j < sizeof items[i].rest; j++)
-            CHECK_EQ((unsigned char)items[i].rest[j], items[i].place % 251);
-    }
-    free(items);
-    return 0;
-}
-
-TEST(large_elements_keep_their_order)
-{
-    run_everywhere(stable, NULL);
 }

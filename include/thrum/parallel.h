@@ -1,5 +1,5 @@
 /*
- * parallel.h - loops over ranges on all cores.
+ * parallel.h - loops over ranges on all cores. For sorting see sort.h.
  *
  * A range is halved until its parts are of `grain` indices at most, and the
  * halves run in parallel (thrum/branch.h). The tree of halves depends on the
@@ -66,10 +66,6 @@ typedef struct thrum_invocation {
 } thrum_invocation;
 
 THRUM_API THRUM_NODISCARD int thrum_parallel_invoke(const thrum_invocation *calls, size_t n);
-
-/* As qsort; -ENOMEM: there was no memory of the array's size, nothing has changed. Stable. */
-THRUM_API THRUM_NODISCARD int thrum_parallel_sort(void *base, size_t n, size_t bytes,
-                                                  int (*compare)(const void *a, const void *b));
 
 THRUM_END_DECLS
 

@@ -40,6 +40,7 @@
 #include <thrum/semaphore.h>
 #include <thrum/service.h>
 #include <thrum/shared.h>
+#include <thrum/sort.h>
 #include <thrum/task.h>
 #include <thrum/ticket.h>
 #include <thrum/time.h>

@@ -31,6 +31,8 @@
  *   tothread N W K   N calls on threads of the runtime's own executor, by K tasks at once
  *   deadline N W   N times spawn-join work on all workers with a timeout of 50 ms: how
  *                  late it ends
+ *   parallel_for N W K   a loop over N indices that does nothing, K times
+ *   sort N W K     N integers, a typed sort; the best of K (default 1). K = -1: by comparator
  *   echo N W       a TCP echo server; prints its port, and serves until it is killed
  */
 #include "tools/bench/bench.h"
@@ -555,6 +557,7 @@ static const struct workload {
     {"sleepers", sleepers}, {"timers", timers}, {"cancel", cancel}, {"cancel1", cancel1},
     {"pingpong", pingpong}, {"mpmc", mpmc}, {"mutex", mutex},
     {"fibcancel", fibcancel}, {"deadline", deadline}, {"echo", echo},
+    {"parallel_for", parallel_for}, {"sort", sort},
     {"tothread", tothread},
 };
 

@@ -39,6 +39,10 @@ int cancel1(void *arg);
 int fibcancel(void *arg);
 int deadline(void *arg);
 
+/* parallel.c: loops over ranges. Each takes a struct job. */
+int parallel_for(void *arg);
+int sort(void *arg);
+
 /* net.c: serves until it is killed. */
 int echo(void *arg);
 
