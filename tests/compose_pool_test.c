@@ -507,6 +507,121 @@ RULE(close_refuses_who_waits_and_waits_for_what_is_lent)
     pool_end(&line.pool, depot);
 }
 
+static int use_well(void *arg, void *count)
+{
+    struct resource *resource = arg;
+
+    SPAN;
+    CHECK_EQ(add_acq_rel(&resource->users, 1), 0);
+    add_relaxed((uint32_t *)count, 1); /* relaxed: a counter */
+    (void)thrum_yield();
+    CHECK_EQ(add_acq_rel(&resource->users, (uint32_t)-1), 1);
+    return 7;
+}
+
+static int use_badly(void *resource, void *arg)
+{
+    SPAN;
+    (void)resource;
+    (void)arg;
+    return thrum_fail(-EIO, "no answer");
+}
+
+struct long_use {
+    thrum_pool *pool;
+    thrum_event begun;
+    uint32_t left; /* atomic */
+    int status;
+};
+
+static int use_for_ever(void *resource, void *arg)
+{
+    struct long_use *how = arg;
+    int status;
+
+    SPAN;
+    (void)resource;
+    raise_flag(&how->begun);
+    status = rest();
+    add_relaxed(&how->left, 1); /* relaxed: a counter */
+    return status;
+}
+
+static int run_long(void *arg)
+{
+    struct long_use *how = arg;
+
+    SPAN;
+    how->status = thrum_pool_run(how->pool, use_for_ever, how);
+    return how->status == THRUM_ECANCELED ? how->status : 0;
+}
+
+RULE(a_resource_is_used_by_a_call)
+{
+    struct depot *depot = depot_new(2);
+    uint32_t calls = 0;
+    thrum_pool pool;
+
+    SPAN;
+    pool_begin(&pool, depot);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(thrum_pool_run(&pool, use_well, &calls), 7);
+    EXPECT_EQ(thrum_pool_run(&pool, use_badly, NULL), -EIO);
+    (void)thrum_fail_with(NULL);
+    EXPECT_EQ(calls, 3);
+    EXPECT_EQ(depot->made, 1); /* who fails has not broken it */
+    CHECK_EQ(thrum_pool_available(&pool), 2);
+    pool_end(&pool, depot);
+}
+
+RULE(a_call_that_is_cancelled_discards_what_it_used)
+{
+    struct depot *depot = depot_new(2);
+    struct long_use how = {.begun = THRUM_EVENT_INIT};
+    thrum_timeout timeout;
+    thrum_pool pool;
+    int status;
+
+    SPAN;
+    pool_begin(&pool, depot);
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_us(30)), 0);
+    status = thrum_pool_run(&pool, use_for_ever, &how);
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    EXPECT_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+    CHECK_EQ(raised(&how.begun), how.left);
+    EXPECT_EQ(depot->made, depot->destroyed);
+    CHECK_EQ(thrum_pool_available(&pool), 2);
+    pool_end(&pool, depot);
+}
+
+RULE(an_immediate_shutdown_cancels_calls)
+{
+    struct depot *depot = depot_new(2);
+    struct long_use first = {.begun = THRUM_EVENT_INIT};
+    struct long_use others[3];
+    thrum_group group;
+    thrum_pool pool;
+
+    SPAN;
+    pool_begin(&pool, depot);
+    open_group(&group);
+    first.pool = &pool;
+    if (spawn_forgotten(&group, run_long, &first) == 0)
+        AWAIT(&first.begun);
+    for (int i = 0; i < 3; i++) { /* some wait for a place, some may have begun */
+        others[i] = (struct long_use){.pool = &pool, .begun = THRUM_EVENT_INIT};
+        (void)spawn_forgotten(&group, run_long, &others[i]);
+    }
+    thrum_pool_shutdown(&pool, true);
+    EXPECT_EQ(close_group(&group, 0), 0);
+    EXPECT_EQ(first.status, THRUM_ESHUTDOWN);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(others[i].status, THRUM_ESHUTDOWN);
+        CHECK_EQ(raised(&others[i].begun), others[i].left);
+    }
+    pool_end(&pool, depot);
+}
+
 /* The resources come back while it is being closed, some of them broken. */
 static int give_back_late(void *arg)
 {

@@ -27,6 +27,7 @@
 
 #include <thrum/event.h>
 #include <thrum/queue.h>
+#include <thrum/task.h>
 #include <thrum/types.h>
 
 THRUM_BEGIN_DECLS
@@ -36,6 +37,7 @@ typedef struct thrum_pooled {
     void *resource;
     int64_t since; /* when it was released */
     uint64_t next; /* thrum_pooled * */
+    uint64_t user; /* atomic: thrum_task *, of thrum_pool_run */
     bool lent;
 } thrum_pooled;
 
@@ -62,10 +64,11 @@ typedef struct thrum_pool {
     void *context;
     int64_t idle_ns;
     size_t limit;
-    size_t left;       /* who closes: places that have not come back */
-    uint64_t existing; /* atomic: resources */
-    uint64_t returned; /* atomic: thrum_pooled *, those that came back after the shutdown */
-    uint64_t closing;  /* atomic: 1: it is */
+    size_t left;        /* who closes: places that have not come back */
+    uint64_t existing;  /* atomic: resources */
+    uint64_t returned;  /* atomic: thrum_pooled *, those that came back after the shutdown */
+    uint64_t closing;   /* atomic: 1: it is */
+    uint64_t immediate; /* atomic: 1: uses are cancelled too */
     thrum_event came_back;
     thrum_event closed; /* as `closing`, for who sleeps */
 } thrum_pool;
@@ -125,6 +128,25 @@ THRUM_API int thrum_pool_release(thrum_pool *pool, thrum_pooled *lent);
  */
 THRUM_API int thrum_pool_discard(thrum_pool *pool, thrum_pooled *lent);
 
+/* What thrum_pool_run calls. */
+typedef int (*thrum_pool_use_fn)(void *resource, void *arg);
+
+/*
+ * Borrow a resource, call fn(resource, arg) as a task of its own, and give it back;
+ * if that task was cancelled the resource is discarded, since nobody knows how
+ * far it came. A failure of fn does not say that the resource is broken: that is
+ * for the check to find out.
+ *
+ *   context   task
+ *   suspends  as acquire, and as fn does
+ *   returns   what acquire says; what fn returned, and what it has said of it becomes what the
+ *             calling task has to say; THRUM_ECANCELED: the caller was cancelled;
+ *             THRUM_ESHUTDOWN: fn was, by thrum_pool_shutdown
+ */
+#define thrum_pool_run(pool, fn, arg) thrum_pool_run_at(pool, fn, arg, THRUM_SITE)
+THRUM_API THRUM_NODISCARD int thrum_pool_run_at(thrum_pool *pool, thrum_pool_use_fn fn, void *arg,
+                                                const struct thrum_site *site);
+
 /*
  * Destroy the resources that have been idle for too long.
  *
@@ -142,10 +164,19 @@ THRUM_API int thrum_pool_trim(thrum_pool *pool);
 THRUM_API int thrum_pool_keep(void *pool);
 
 /*
- * Lend no more: who waits, and who comes, gets THRUM_ESHUTDOWN. Destroy what
- * is idle, wait until what is lent has come back, and destroy that. If it is
- * cancelled it may be called again, and goes on; cancelling those who have borrowed
- * is up to whose tasks they are.
+ * Lend no more: who waits, and who comes, gets THRUM_ESHUTDOWN. With `immediate` what
+ * thrum_pool_run has called is cancelled; those who have borrowed by themselves are
+ * left alone.
+ *
+ *   context   any thread
+ *   suspends  no
+ */
+THRUM_API void thrum_pool_shutdown(thrum_pool *pool, bool immediate);
+
+/*
+ * The same, not immediate if it was not before; then destroy what is idle, wait until what is
+ * lent has come back, and destroy that. If it is cancelled it may be called
+ * again, and goes on.
  *
  *   context   task; one at a time
  *   suspends  until all is back; as destroy does

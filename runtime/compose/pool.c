@@ -11,6 +11,7 @@
  *
  * Edges
  *   pool.returned   give -> take_returned   the place
+ *   pool.user       use <-> shutdown        the task is seen there, or the shutdown here
  */
 #include <thrum/pool.h>
 
@@ -18,6 +19,8 @@
 #include <stdlib.h>
 
 #include <thrum/detail/atomic.h>
+#include <thrum/error.h>
+#include <thrum/group.h>
 #include <thrum/scope.h>
 #include <thrum/time.h>
 
@@ -74,7 +77,7 @@ int thrum_pool_init(thrum_pool *pool, const thrum_pool_options *options)
     for (size_t i = 0; i < pool->limit; i++) {
         thrum_pooled *place = &pool->places[i];
 
-        *place = (thrum_pooled){NULL, 0, 0, false};
+        *place = (thrum_pooled){NULL, 0, 0, 0, false};
         (void)!thrum_queue_try_put(&pool->free, &place); /* there is room */
     }
     return 0;
@@ -219,6 +222,88 @@ int thrum_pool_discard(thrum_pool *pool, thrum_pooled *lent)
     return status;
 }
 
+/* ---- using ----------------------------------------------------------------------------------- */
+
+struct use {
+    thrum_pool_use_fn fn;
+    void *resource;
+    void *arg;
+};
+
+static int use(void *arg)
+{
+    const struct use *use = (const struct use *)arg;
+
+    return use->fn(use->resource, use->arg);
+}
+
+static void cancel_use(thrum_pooled *place)
+{
+    uint64_t user = thrum_exchange_seq_64(&place->user, 0); /* EDGE pool.user */
+    thrum_task *task = (thrum_task *)(uintptr_t)user;
+
+    if (task)
+        (void)thrum_task_cancel(task, THRUM_ESHUTDOWN, "the pool is shut down");
+    thrum_task_unref(task);
+}
+
+/* Run it in a group around it alone, where a shutdown can find it. */
+static int run_use(thrum_pool *pool, thrum_pooled *place, struct use *how, thrum_outcome *outcome,
+                   const struct thrum_site *site)
+{
+    thrum_group_options options = THRUM_GROUP_OPTIONS_INIT;
+    thrum_error *errors = NULL;
+    thrum_task *task = NULL;
+    thrum_group group;
+    int status;
+
+    options.flags = THRUM_COLLECT;
+    status = thrum_group_open(&group, &options);
+    if (status)
+        return status;
+    status = thrum_group_spawn_at(&group, use, how, NULL, &task, site);
+    if (!status) {
+        uint64_t user = (uint64_t)(uintptr_t)thrum_task_ref(task);
+
+        (void)thrum_exchange_seq_64(&place->user, user); /* EDGE pool.user */
+        if (thrum_load_acquire_64(&pool->immediate))
+            cancel_use(place);
+    }
+    status = thrum_group_close(&group, status, &errors);
+    thrum_error_free(errors);
+    if (task) {
+        (void)thrum_task_outcome(task, outcome);
+        thrum_task_unref((thrum_task *)(uintptr_t)thrum_exchange_seq_64(&place->user, 0));
+        thrum_task_unref(task); /* EDGE pool.user */
+    }
+    return status == THRUM_EGROUP ? 0 : status;
+}
+
+int thrum_pool_run_at(thrum_pool *pool, thrum_pool_use_fn fn, void *arg,
+                      const struct thrum_site *site)
+{
+    thrum_outcome outcome = {THRUM_CANCELLED, THRUM_ECANCELED, NULL};
+    thrum_pooled *lent;
+    struct use how;
+    int status = thrum_pool_acquire(pool, &lent);
+
+    if (status)
+        return status;
+    how = (struct use){fn, lent->resource, arg};
+    status = run_use(pool, lent, &how, &outcome, site);
+    if (outcome.kind != THRUM_CANCELLED)
+        (void)thrum_pool_release(pool, lent);
+    else if (thrum_pool_discard(pool, lent))
+        status = THRUM_ECANCELED;
+    if (status) {
+        thrum_error_free(outcome.error);
+        return status;
+    }
+    if (outcome.error)
+        (void)thrum_fail_with(outcome.error);
+    return outcome.kind == THRUM_CANCELLED ? THRUM_ESHUTDOWN : outcome.status;
+}
+
 /* ---- trimming -------------------------------------------------------------------------------- */
 
 /* Take all that are not lent; those that may stay go back at once. The others are a list. */
@@ -321,13 +406,23 @@ static int collect(thrum_pool *pool)
     return status;
 }
 
+void thrum_pool_shutdown(thrum_pool *pool, bool immediate)
+{
+    thrum_store_relaxed_64(&pool->closing, 1); /* relaxed: the queue's shutdown decides */
+    thrum_queue_shutdown(&pool->free, false);
+    thrum_event_set(&pool->closed);
+    if (!immediate)
+        return;
+    (void)thrum_exchange_seq_64(&pool->immediate, 1); /* EDGE pool.user */
+    for (size_t i = 0; i < pool->limit; i++)
+        cancel_use(&pool->places[i]);
+}
+
 int thrum_pool_close(thrum_pool *pool)
 {
     int status;
 
-    thrum_store_relaxed_64(&pool->closing, 1); /* relaxed: the queue's shutdown decides */
-    thrum_queue_shutdown(&pool->free, false);
-    thrum_event_set(&pool->closed);
+    thrum_pool_shutdown(pool, false);
     for (;;) {
         thrum_event_clear(&pool->came_back); /* before the look: see completed.c */
         status = collect(pool);
