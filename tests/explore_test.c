@@ -466,3 +466,72 @@ TEST(a_thread_outside_may_wake_a_task)
     for (int i = 0; i < many(200); i++)
         CHECK_EQ(thrum_run(be_woken_from_outside, NULL, &options, NULL), 0);
 }
+
+/* ---- cancels ----------------------------------------------------------------------------------------------- */
+
+enum { LEAKED = -1003 };
+
+struct room {
+    thrum_mutex mutex;
+    int inside;
+    bool careless;
+};
+
+/* Two rests, and a way out after each; the careless one forgets the second. */
+static int visit(void *arg)
+{
+    struct room *room = arg;
+    int status = thrum_mutex_lock(&room->mutex);
+
+    if (status)
+        return status;
+    room->inside++;
+    status = thrum_sleep(thrum_ms(1));
+    if (!status)
+        status = thrum_sleep(thrum_ms(1));
+    if (status && room->careless)
+        return status;
+    room->inside--;
+    thrum_mutex_unlock(&room->mutex);
+    return status;
+}
+
+static int visits(bool careless)
+{
+    struct room room = {THRUM_MUTEX_INIT, 0, careless};
+    int status = together((thrum_fn[]){visit, visit}, 2, &room);
+
+    return room.inside ? LEAKED : status;
+}
+
+static int careful_visits(void *arg)
+{
+    (void)arg;
+    return visits(false);
+}
+
+static int careless_visits(void *arg)
+{
+    (void)arg;
+    return visits(true);
+}
+
+TEST(a_cancel_before_every_turn)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(strategies[i]);
+        thrum_explore_result result;
+
+        options.schedules = 500;
+        options.delays = 1;
+        CHECK_EQ(thrum_explore(&options, careless_visits, NULL, &result), 0);
+        options.flags |= THRUM_EXPLORE_CANCEL;
+        CHECK_EQ(thrum_explore(&options, careful_visits, NULL, &result), 0);
+        CHECK_EQ(thrum_explore(&options, careless_visits, NULL, &result), LEAKED);
+        CHECK_EQ(result.deltas, 1);
+        CHECK(strchr(result.replay, '!') != NULL);
+        CHECK_EQ(thrum_replay(result.replay, careless_visits, NULL, NULL), LEAKED);
+        options.flags |= THRUM_EXPLORE_TWICE;
+        CHECK_EQ(thrum_explore(&options, careful_visits, NULL, &result), 0);
+    }
+}

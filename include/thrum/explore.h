@@ -48,10 +48,14 @@ typedef enum thrum_strategy {
  *   THRUM_EXPLORE_TWICE    every run is replayed from its text, and must do the same: if not, the
  *                          program has another source of chance, and THRUM_EDIVERGED is returned
  *   THRUM_EXPLORE_ALL      do not stop at a failure; `failures` says how many there were
+ *   THRUM_EXPLORE_CANCEL   cancel fn once in every run but the first, before every turn that anybody
+ *                          has, one after the other, then anywhere. That it returns
+ *                          THRUM_ECANCELED is no failure then. In a text: "1@3!"
  */
 #define THRUM_EXPLORE_QUIET 1u
 #define THRUM_EXPLORE_TWICE 2u
 #define THRUM_EXPLORE_ALL 4u
+#define THRUM_EXPLORE_CANCEL 8u
 
 typedef struct thrum_explore_options {
     uint32_t size;      /* sizeof(thrum_explore_options), set by THRUM_EXPLORE_OPTIONS_INIT */

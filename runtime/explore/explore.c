@@ -57,10 +57,25 @@ static void use(struct oracle *oracle, struct explorer *explorer, uint32_t strat
     }
 }
 
+/*
+ * Before which turn the root is cancelled: each in turn, and when all have been, any. All orders
+ * are gone through for each.
+ */
+static uint64_t cancel_at(struct oracle *oracle, const struct explorer *explorer, uint64_t run)
+{
+    if (explorer->options.strategy == THRUM_STRATEGY_SYSTEMATIC)
+        return explorer->cancel_at;
+    if (run <= explorer->turns)
+        return run; /* 0: the first run is left alone */
+    return oracle_below(oracle, explorer->turns + 1);
+}
+
 static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t run)
 {
     uint32_t strategy = explorer->options.strategy;
 
+    oracle->may_cancel = explorer->options.flags & THRUM_EXPLORE_CANCEL;
+    oracle->cancel_at = oracle->may_cancel ? cancel_at(oracle, explorer, run) : 0;
     if (strategy == THRUM_STRATEGY_DEFAULT) {
         strategy = THRUM_STRATEGY_SURW;
         explorer->surw.alike = run % 2;
@@ -152,6 +167,8 @@ static int one(struct explorer *explorer, struct oracle *oracle, thrum_explore_r
     status = thrum_explorer_run(explorer, oracle);
     if (status == -ENOMEM && (oracle->overflow || explorer->sim->out_of_memory))
         return status;
+    if (explorer->sim->steps > explorer->turns)
+        explorer->turns = explorer->sim->steps;
     result->schedules++;
     result->decisions += oracle->decisions;
     result->hash = sim_mix(result->hash + explorer->hash);
@@ -167,6 +184,16 @@ static int one(struct explorer *explorer, struct oracle *oracle, thrum_explore_r
     return investigate(explorer, oracle, result);
 }
 
+/* All orders once more, with a cancel one turn later. */
+static bool next_cancel(struct explorer *explorer)
+{
+    if (!(explorer->options.flags & THRUM_EXPLORE_CANCEL) ||
+        explorer->cancel_at++ == explorer->turns)
+        return false;
+    explorer->systematic.given = 0;
+    return true;
+}
+
 static int explore(struct explorer *explorer, thrum_explore_result *result)
 {
     struct oracle oracle = {0};
@@ -177,7 +204,7 @@ static int explore(struct explorer *explorer, thrum_explore_result *result)
         err = one(explorer, &oracle, result);
         if (explorer->options.strategy != THRUM_STRATEGY_SYSTEMATIC)
             continue;
-        if (!thrum_systematic_next(&explorer->systematic)) {
+        if (!thrum_systematic_next(&explorer->systematic) && !next_cancel(explorer)) {
             result->complete = !explorer->systematic.incomplete && !explorer->systematic.diverged;
             break;
         }

@@ -28,6 +28,14 @@ static void exceeded(void *arg)
     thrum_roots_cancel(explorer->runtime, UINT64_MAX, THRUM_ELIVELOCK, "the run does not end");
 }
 
+static void cancel_root(void *arg)
+{
+    struct explorer *explorer = arg;
+
+    explorer->cancelled = true;
+    thrum_roots_cancel(explorer->runtime, UINT64_MAX, THRUM_ECANCELED, "the explorer cancels");
+}
+
 static void report(const char *line, void *context)
 {
     const struct explorer *explorer = context;
@@ -50,7 +58,8 @@ static int check(const thrum_explore_options *options)
     if (options->size != sizeof *options)
         return THRUM_ELAYOUT;
     if (options->strategy > THRUM_STRATEGY_SYSTEMATIC || options->depth > PCT_DEPTH_MAX ||
-        options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL))
+        options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL |
+                           THRUM_EXPLORE_CANCEL))
         return -EINVAL;
     return 0;
 }
@@ -81,7 +90,8 @@ int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *
         return err;
     explorer->sim = explorer->runtime->sim;
     explorer->sim->exceeded = exceeded;
-    explorer->sim->exceeded_arg = explorer;
+    explorer->sim->cancel = cancel_root;
+    explorer->sim->arg = explorer;
     thrum_overflow_thread_init();
     return 0;
 }
@@ -103,7 +113,7 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
     oracle->drawn = 0;
     oracle->decisions = 0;
     oracle->deltas_count = 0;
-    explorer->exceeded = false;
+    explorer->exceeded = explorer->cancelled = false;
     explorer->sim->steps_max = explorer->options.steps;
     thrum_sim_restart(explorer->sim, oracle);
     status = thrum_root_run(explorer->runtime, explorer->fn, explorer->arg, &errors);
@@ -113,7 +123,9 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
         oracle->strategy->end(oracle->self, explorer->sim);
     if (explorer->sim->out_of_memory || oracle->overflow)
         return -ENOMEM;
-    return explorer->exceeded ? THRUM_ELIVELOCK : status;
+    if (explorer->exceeded)
+        return THRUM_ELIVELOCK;
+    return explorer->cancelled && status == THRUM_ECANCELED ? 0 : status;
 }
 
 struct naming {
@@ -131,7 +143,7 @@ static void name(void *arg, const struct player *player)
 
         if (naming->deltas[i].at == player->id)
             thrum_player_path(player, paths->at, sizeof paths->at);
-        if (!naming->deltas[i].drawn && naming->deltas[i].chosen == player->id)
+        if (naming->deltas[i].kind == DELTA_GOES && naming->deltas[i].chosen == player->id)
             thrum_player_path(player, paths->chosen, sizeof paths->chosen);
     }
 }
@@ -151,6 +163,7 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
     oracle->strategy = &thrum_replay_strategy;
     oracle->self = &replay;
     oracle->forgets = !recorded;
+    oracle->may_cancel = true;
     status = thrum_explorer_run(explorer, oracle);
     if (matched)
         *matched = replay.matched;

@@ -14,6 +14,9 @@ struct explorer {
     struct sim *sim;
     bool talks;     /* deadlock reports are printed */
     bool exceeded;  /* this run was cut off */
+    bool cancelled; /* its root was cancelled to see what becomes of it */
+    uint64_t turns; /* the most that a run has had */
+    uint64_t cancel_at; /* SYSTEMATIC: before which the root is cancelled; 0: never */
     uint64_t hash;  /* of the last run */
     struct surw surw;
     struct pct pct;

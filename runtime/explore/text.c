@@ -58,11 +58,16 @@ static bool read_delta(const char **at, struct delta *delta)
         if (!read_number(at, &delta->before))
             return false;
     }
+    if (**at == '!') {
+        ++*at;
+        delta->kind = DELTA_CANCELLED;
+        return true;
+    }
     if (**at == '=') {
         uint32_t number;
 
         ++*at;
-        delta->drawn = true;
+        delta->kind = DELTA_DRAWN;
         if (!read_number(at, &number))
             return false;
         delta->chosen = number;
@@ -105,18 +110,18 @@ bool thrum_deltas_write(const struct delta *deltas, const struct delta_paths *pa
 
     text[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        char again[16] = "", number[24];
-        const char *chosen = paths[i].chosen;
+        char again[16] = "", number[24] = "";
+        const char *chosen = number;
         int length;
 
         if (deltas[i].before)
             snprintf(again, sizeof again, ":%u", deltas[i].before);
-        if (deltas[i].drawn) {
+        if (deltas[i].kind == DELTA_GOES)
+            chosen = paths[i].chosen;
+        if (deltas[i].kind == DELTA_DRAWN)
             snprintf(number, sizeof number, "%" PRIu64, deltas[i].chosen);
-            chosen = number;
-        }
         length = snprintf(text + used, size - used, "%s%s@%u%s%c%s", i ? " " : "", paths[i].at,
-                          deltas[i].op, again, deltas[i].drawn ? '=' : '>', chosen);
+                          deltas[i].op, again, ">=!"[deltas[i].kind], chosen);
         if ((size_t)length >= size - used) {
             text[used] = '\0';
             return false;

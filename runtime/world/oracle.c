@@ -61,8 +61,22 @@ size_t thrum_oracle_draw(struct oracle *oracle, struct sim *sim, size_t n)
                                       .chosen = number,
                                       .op = player->op,
                                       .before = before,
-                                      .drawn = true});
+                                      .kind = DELTA_DRAWN});
     return number;
+}
+
+bool thrum_oracle_cancels(struct oracle *oracle, struct sim *sim, struct player *player)
+{
+    bool is = oracle->strategy->cancels ? oracle->strategy->cancels(oracle->self, sim, player)
+                                        : sim->steps + 1 == oracle->cancel_at;
+
+    if (is)
+        record(oracle, (struct delta){.at = player->id,
+                                      .op = player->op,
+                                      .before = player->turns,
+                                      .kind = DELTA_CANCELLED});
+    player->turns++;
+    return is;
 }
 
 void thrum_oracle_fini(struct oracle *oracle)

@@ -42,10 +42,18 @@ struct strategy {
     size_t (*choose)(void *self, struct sim *sim, const struct choice *choice);
     /* A number below n, which is at least 2, for the running player. NULL: any. */
     size_t (*draw)(void *self, struct sim *sim, size_t n);
+    /* The root is to be cancelled before this turn. NULL: at the turn number cancel_at. */
+    bool (*cancels)(void *self, struct sim *sim, const struct player *player);
     /* The player has its turn and does what it was about to. NULL: nothing to do. */
     void (*turn)(void *self, struct sim *sim, struct player *player);
     /* The history has ended. */
     void (*end)(void *self, struct sim *sim);
+};
+
+enum delta_kind {
+    DELTA_GOES,     /* another went on */
+    DELTA_DRAWN,    /* a number was drawn */
+    DELTA_CANCELLED /* the root was cancelled */
 };
 
 struct delta {
@@ -53,7 +61,7 @@ struct delta {
     uint64_t chosen; /* and of who did; or a number that was drawn there, */
     uint32_t op;     /* at how many points the first had been, */
     uint32_t before; /* and how often it had been asked for there before */
-    bool drawn;      /* so it is a number */
+    uint32_t kind;   /* enum delta_kind */
 };
 
 struct oracle {
@@ -62,6 +70,8 @@ struct oracle {
     uint64_t seed;      /* of this history */
     uint64_t drawn;     /* random numbers so far */
     uint64_t decisions; /* with more than one answer */
+    uint64_t cancel_at; /* the number of a turn, from 1; 0: none */
+    bool may_cancel;    /* ask for each turn */
     struct delta *deltas;
     size_t deltas_count;
     size_t deltas_capacity;
@@ -76,6 +86,9 @@ size_t thrum_oracle_choose(struct oracle *oracle, struct sim *sim, const struct 
 
 /* A number below n for the running player. */
 size_t thrum_oracle_draw(struct oracle *oracle, struct sim *sim, size_t n);
+
+/* Is the root to be cancelled before the player's turn? */
+bool thrum_oracle_cancels(struct oracle *oracle, struct sim *sim, struct player *player);
 
 /* Mix: every bit of the result depends on every bit of the word (splitmix64's finaliser). */
 static inline uint64_t sim_mix(uint64_t word)

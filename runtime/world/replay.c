@@ -37,14 +37,15 @@ static size_t index_of(const struct sim *sim, const struct choice *choice, uint6
 }
 
 /* The delta for this place that has not been honoured yet, or `count`. */
-static size_t find(const struct replay *replay, const struct player *player, bool drawn)
+static size_t find(const struct replay *replay, const struct player *player, uint32_t before,
+                   enum delta_kind kind)
 {
     size_t i = 0;
 
     while (i < replay->count &&
            (replay->done[i] || replay->deltas[i].at != player->id ||
-            replay->deltas[i].op != player->op || replay->deltas[i].before != player->asked ||
-            replay->deltas[i].drawn != drawn))
+            replay->deltas[i].op != player->op || replay->deltas[i].before != before ||
+            replay->deltas[i].kind != (uint32_t)kind))
         i++;
     return i;
 }
@@ -59,7 +60,8 @@ static size_t honour(struct replay *replay, size_t i, size_t answer)
 static size_t choose(void *self, struct sim *sim, const struct choice *choice)
 {
     struct replay *replay = self;
-    size_t i = find(replay, choice_at(sim, choice, 0), false);
+    const struct player *first = choice_at(sim, choice, 0);
+    size_t i = find(replay, first, first->asked, DELTA_GOES);
     size_t index;
 
     if (i == replay->count)
@@ -71,12 +73,21 @@ static size_t choose(void *self, struct sim *sim, const struct choice *choice)
 static size_t draw(void *self, struct sim *sim, size_t n)
 {
     struct replay *replay = self;
-    size_t i = find(replay, sim->running, true);
+    size_t i = find(replay, sim->running, sim->running->asked, DELTA_DRAWN);
 
     if (i == replay->count || replay->deltas[i].chosen >= n)
         return 0;
     return honour(replay, i, (size_t)replay->deltas[i].chosen);
 }
 
+static bool cancels(void *self, struct sim *sim, const struct player *player)
+{
+    struct replay *replay = self;
+    size_t i = find(replay, player, player->turns, DELTA_CANCELLED);
+
+    (void)sim;
+    return i < replay->count && honour(replay, i, true);
+}
+
 const struct strategy thrum_replay_strategy = {
-    .begin = begin, .born = born, .choose = choose, .draw = draw};
+    .begin = begin, .born = born, .choose = choose, .draw = draw, .cancels = cancels};

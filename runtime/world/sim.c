@@ -220,7 +220,7 @@ static void came(struct sim *sim, struct fiber *fiber)
         fiber->player = player;
     } else if (player == sim->running) {
         player->op++;
-        player->asked = 0;
+        player->asked = player->turns = 0;
         player->yielded = true;
         player->object = NULL;
         player->object_id = 0;
@@ -260,6 +260,8 @@ static void turn(struct sim *sim, struct player *player)
 {
     uint64_t what = (uint64_t)player->op << 36 ^ (uint64_t)player->object_id << 4 ^ player->what;
 
+    if (UNLIKELY(sim->oracle->may_cancel) && thrum_oracle_cancels(sim->oracle, sim, player))
+        sim->cancel(sim->arg);
     sim->hash = sim_mix(sim->hash ^ player->id) + what + (uint64_t)sim->now;
     if (sim->oracle->strategy->turn)
         sim->oracle->strategy->turn(sim->oracle->self, sim, player);
@@ -267,7 +269,7 @@ static void turn(struct sim *sim, struct player *player)
         sim->vain = sim->vain_rounds = 0;
     if (++sim->steps == sim->steps_max && sim->exceeded) {
         sim->fair = true;
-        sim->exceeded(sim->exceeded_arg);
+        sim->exceeded(sim->arg);
     }
 }
 
@@ -293,7 +295,7 @@ static void point(struct world *world, unsigned what, const void *object)
     struct player *self = sim->running;
 
     self->op++;
-    self->asked = 0;
+    self->asked = self->turns = 0;
     self->what = what;
     self->object = object;
     self->object_id = object_id(sim, object);

@@ -31,6 +31,7 @@ struct player {
     uint32_t references;  /* by its children, and by itself until it has ended */
     uint32_t op;          /* how many points it has come to */
     uint32_t asked;       /* how often it has stood first at this one, when the oracle was asked */
+    uint32_t turns;       /* how many it has had at this one, if cancels are explored */
     uint32_t what;        /* what it is about to do: enum thrum_point_kind, */
     uint32_t object_id;   /* with which object: by order of the first touch, 0: none */
     const void *object;
@@ -65,7 +66,8 @@ struct sim {
     uint64_t steps;     /* turns so far, in this history */
     uint64_t steps_max; /* when exceeded(arg) is called, */
     void (*exceeded)(void *arg);
-    void *exceeded_arg;
+    void (*cancel)(void *arg); /* the root */
+    void *arg;                 /* for both */
     bool fair;          /* and from then on everybody has a turn in turn */
     unsigned streak;    /* turns of the running player without anybody else's */
     size_t vain;        /* turns in a row in which nothing was done but look and yield */
