@@ -535,3 +535,61 @@ TEST(a_cancel_before_every_turn)
         CHECK_EQ(thrum_explore(&options, careful_visits, NULL, &result), 0);
     }
 }
+
+/* ---- crashes ------------------------------------------------------------------------------------------------- */
+
+static int crash_if_lost(void *arg)
+{
+    (void)arg;
+    if (lost_update(NULL))
+        abort();
+    return 0;
+}
+
+static int unlock_what_is_not_locked(void *arg)
+{
+    thrum_mutex *mutex = arg;
+
+    if (thrum_mutex_locked(mutex))
+        return 0;
+    thrum_mutex_unlock(mutex);
+    return 0;
+}
+
+static int lock_shortly(void *arg)
+{
+    int status = thrum_mutex_lock(arg);
+
+    if (status)
+        return status;
+    status = thrum_yield();
+    thrum_mutex_unlock(arg);
+    return status;
+}
+
+static int broken_contract(void *arg)
+{
+    thrum_mutex mutex = THRUM_MUTEX_INIT;
+
+    (void)arg;
+    return together((thrum_fn[]){lock_shortly, unlock_what_is_not_locked}, 2, &mutex);
+}
+
+TEST(a_crash_is_a_failure_like_any_other)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(strategies[i]);
+        thrum_explore_result result;
+
+        options.flags |= THRUM_EXPLORE_ISOLATE;
+        options.schedules = 1000;
+        CHECK_EQ(thrum_explore(&options, crash_if_lost, NULL, &result), THRUM_ECRASHED);
+        CHECK_LE(1, result.failing);
+        CHECK_EQ(result.deltas, 1);
+        CHECK_EQ(thrum_replay(result.replay, lost_update, NULL, NULL), LOST);
+        CHECK_EQ(thrum_explore(&options, broken_contract, NULL, &result), THRUM_ECRASHED);
+        CHECK_EQ(thrum_explore(&options, lost_update, NULL, &result), LOST);
+        CHECK_EQ(result.deltas, 1);
+        CHECK_EQ(thrum_explore(&options, kept_update, NULL, &result), 0);
+    }
+}

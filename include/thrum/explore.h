@@ -51,11 +51,16 @@ typedef enum thrum_strategy {
  *   THRUM_EXPLORE_CANCEL   cancel fn once in every run but the first, before every turn that anybody
  *                          has, one after the other, then anywhere. That it returns
  *                          THRUM_ECANCELED is no failure then. In a text: "1@3!"
+ *   THRUM_EXPLORE_ISOLATE  explore in a child process, and shrink in one for each run: a run that
+ *                          crashes (assert, a broken contract, a signal, exit) is a failure, with
+ *                          the status THRUM_ECRASHED. Not together with ALL. The caller has no
+ *                          other threads
  */
 #define THRUM_EXPLORE_QUIET 1u
 #define THRUM_EXPLORE_TWICE 2u
 #define THRUM_EXPLORE_ALL 4u
 #define THRUM_EXPLORE_CANCEL 8u
+#define THRUM_EXPLORE_ISOLATE 16u
 
 typedef struct thrum_explore_options {
     uint32_t size;      /* sizeof(thrum_explore_options), set by THRUM_EXPLORE_OPTIONS_INIT */

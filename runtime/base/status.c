@@ -23,6 +23,7 @@ static const struct {
     {THRUM_EBROKEN, "THRUM_EBROKEN", "a barrier was broken or a promise was not kept"},
     {THRUM_ECLOSED, "THRUM_ECLOSED", "no more is wanted of it: it shall end"},
     {THRUM_ELIVELOCK, "THRUM_ELIVELOCK", "the simulated run did not end"},
+    {THRUM_ECRASHED, "THRUM_ECRASHED", "the simulated run has ended its process"},
     {THRUM_EDIVERGED, "THRUM_EDIVERGED", "the simulated run was repeated and was not the same"},
 };
 

@@ -91,17 +91,17 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
 
 /* ---- a failure ------------------------------------------------------------------------------------- */
 
-static void tell(const struct explorer *explorer, const thrum_explore_result *result)
+static void tell(const thrum_explore_options *options, const thrum_explore_result *result)
 {
-    const char *name = explorer->options.name;
+    const char *name = options->name;
 
-    if (explorer->options.flags & THRUM_EXPLORE_QUIET)
+    if (options->flags & THRUM_EXPLORE_QUIET)
         return;
     fprintf(stderr,
             "thrum: %s%srun %" PRIu64 " (%s, seed %" PRIu64 ") failed: %s (%d); the same again: "
             "THRUM_REPLAY='%s'\n",
             name ? name : "", name ? ": " : "", result->failing,
-            names[explorer->options.strategy], explorer->options.seed,
+            names[options->strategy], options->seed,
             thrum_errname(result->status), result->status, result->replay);
 }
 
@@ -121,9 +121,28 @@ static int write_down(struct explorer *explorer, const struct delta *deltas, siz
     return 0;
 }
 
+struct here {
+    struct explorer *explorer;
+    struct oracle recorded;
+};
+
+static int attempt(void *arg, const struct delta *deltas, size_t count,
+                   const struct delta **recorded, size_t *recorded_count)
+{
+    struct here *here = arg;
+    int status =
+        thrum_explorer_replay(here->explorer, deltas, count, NULL, NULL, &here->recorded);
+
+    *recorded = here->recorded.deltas;
+    *recorded_count = here->recorded.deltas_count;
+    return status;
+}
+
 static int investigate(struct explorer *explorer, const struct oracle *oracle,
                        thrum_explore_result *result)
 {
+    struct here here = {.explorer = explorer};
+    struct attempts attempts = {attempt, &here};
     size_t count = oracle->deltas_count;
     struct delta *deltas = thrum_memory_get((count + 1) * sizeof *deltas, 16);
     int err;
@@ -132,12 +151,13 @@ static int investigate(struct explorer *explorer, const struct oracle *oracle,
         return -ENOMEM;
     if (count)
         memcpy(deltas, oracle->deltas, count * sizeof *deltas);
-    count = thrum_explorer_shrink(explorer, deltas, count, result->status, &result->shrunk);
+    count = thrum_shrink(&attempts, deltas, count, result->status, &result->shrunk);
+    thrum_oracle_fini(&here.recorded);
     result->deltas = (uint32_t)count;
     err = write_down(explorer, deltas, count, result);
     thrum_memory_put(deltas);
     if (!err)
-        tell(explorer, result);
+        tell(&explorer->options, result);
     return err;
 }
 
@@ -181,7 +201,7 @@ static int one(struct explorer *explorer, struct oracle *oracle, thrum_explore_r
         return 0;
     result->failing = result->schedules;
     result->status = status;
-    return investigate(explorer, oracle, result);
+    return explorer->isolated ? 0 : investigate(explorer, oracle, result);
 }
 
 /* All orders once more, with a cancel one turn later. */
@@ -194,14 +214,13 @@ static bool next_cancel(struct explorer *explorer)
     return true;
 }
 
-static int explore(struct explorer *explorer, thrum_explore_result *result)
+static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explore_result *result)
 {
-    struct oracle oracle = {0};
     bool all = explorer->options.flags & THRUM_EXPLORE_ALL;
     int err = 0;
 
     while (!err && result->schedules < explorer->options.schedules && (all || !result->failing)) {
-        err = one(explorer, &oracle, result);
+        err = one(explorer, oracle, result);
         if (explorer->options.strategy != THRUM_STRATEGY_SYSTEMATIC)
             continue;
         if (!thrum_systematic_next(&explorer->systematic) && !next_cancel(explorer)) {
@@ -209,7 +228,6 @@ static int explore(struct explorer *explorer, thrum_explore_result *result)
             break;
         }
     }
-    thrum_oracle_fini(&oracle);
     return err ? err : result->status;
 }
 
@@ -243,24 +261,39 @@ static int replay_wanted(struct explorer *explorer, const char *text, thrum_expl
     return result->status;
 }
 
-int thrum_explore(const thrum_explore_options *options, thrum_fn fn, void *arg,
+static int explore_here(struct explorer *explorer, thrum_explore_result *result)
+{
+    struct oracle oracle = {0};
+    int status = explore(explorer, &oracle, result);
+
+    thrum_oracle_fini(&oracle);
+    return status;
+}
+
+int thrum_explore(const thrum_explore_options *given, thrum_fn fn, void *arg,
                   thrum_explore_result *out)
 {
+    static const thrum_explore_options defaults = THRUM_EXPLORE_OPTIONS_INIT;
+    thrum_explore_options options = given ? *given : defaults;
     const char *text = getenv("THRUM_REPLAY");
     thrum_explore_result result = {0};
     struct explorer explorer;
-    int status = thrum_explorer_init(&explorer, options, fn, arg);
+    int status;
 
-    if (status)
-        return status;
-    if (!number_from("THRUM_SEED", &explorer.options.seed) ||
-        !number_from("THRUM_SCHEDULES", &explorer.options.schedules))
-        status = -EINVAL;
-    else if (text)
-        status = replay_wanted(&explorer, text, &result);
-    else
-        status = explore(&explorer, &result);
-    thrum_explorer_fini(&explorer);
+    if (!number_from("THRUM_SEED", &options.seed) ||
+        !number_from("THRUM_SCHEDULES", &options.schedules))
+        return -EINVAL;
+    if (options.flags & THRUM_EXPLORE_ISOLATE && !text) {
+        status = thrum_explore_isolated(&options, fn, arg, explore, &result);
+        if (result.failing)
+            tell(&options, &result);
+    } else {
+        status = thrum_explorer_init(&explorer, &options, fn, arg);
+        if (status)
+            return status;
+        status = text ? replay_wanted(&explorer, text, &result) : explore_here(&explorer, &result);
+        thrum_explorer_fini(&explorer);
+    }
     if (out)
         *out = result;
     return status;

@@ -59,7 +59,8 @@ static int check(const thrum_explore_options *options)
         return THRUM_ELAYOUT;
     if (options->strategy > THRUM_STRATEGY_SYSTEMATIC || options->depth > PCT_DEPTH_MAX ||
         options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL |
-                           THRUM_EXPLORE_CANCEL))
+                           THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE) ||
+        (options->flags & THRUM_EXPLORE_ALL && options->flags & THRUM_EXPLORE_ISOLATE))
         return -EINVAL;
     return 0;
 }

@@ -13,6 +13,7 @@ struct explorer {
     thrum_runtime *runtime;
     struct sim *sim;
     bool talks;     /* deadlock reports are printed */
+    bool isolated;  /* another process looks into failures */
     bool exceeded;  /* this run was cut off */
     bool cancelled; /* its root was cancelled to see what becomes of it */
     uint64_t turns; /* the most that a run has had */
@@ -42,9 +43,26 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
 /*
  * Find as few of the deltas as still give this status (Zeller, Hildebrandt: Simplifying and
  * Isolating Failure-Inducing Input, 2002). They are changed in place; their number is returned,
- * and *runs raised by how many it took.
+ * and *runs raised by how many it took. `attempt` makes a run of some of them; *recorded, with
+ * *recorded_count of them, is what has really happened then.
  */
-size_t thrum_explorer_shrink(struct explorer *explorer, struct delta *deltas, size_t count,
-                             int status, uint64_t *runs);
+struct attempts {
+    int (*attempt)(void *arg, const struct delta *deltas, size_t count,
+                   const struct delta **recorded, size_t *recorded_count);
+    void *arg;
+};
+
+size_t thrum_shrink(const struct attempts *attempts, struct delta *deltas, size_t count,
+                    int status, uint64_t *runs);
+
+/*
+ * isolated.c: as thrum_explore, in processes of their own, so that a crash is a failure like any
+ * other. `search` explores in the first of them: it fills in the result, but does not look into a
+ * failure.
+ */
+int thrum_explore_isolated(const thrum_explore_options *options, thrum_fn fn, void *arg,
+                           int (*search)(struct explorer *explorer, struct oracle *oracle,
+                                         thrum_explore_result *result),
+                           thrum_explore_result *result);
 
 #endif

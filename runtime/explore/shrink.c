@@ -5,10 +5,9 @@
 #include "runtime/plat/memory.h"
 
 struct shrink {
-    struct explorer *explorer;
+    const struct attempts *attempts;
     int status;
     uint64_t runs;
-    struct oracle recorded; /* what has really happened */
     struct delta *deltas;   /* the fewest so far */
     size_t count;
     struct delta *some; /* room for a try */
@@ -17,19 +16,20 @@ struct shrink {
 /* Does it still fail without those in [begin, end)? Then what has happened is all that is left. */
 static bool does_without(struct shrink *shrink, size_t begin, size_t end)
 {
-    size_t count = begin + shrink->count - end;
+    size_t count = begin + shrink->count - end, happened;
+    const struct delta *recorded;
 
     memcpy(shrink->some, shrink->deltas, begin * sizeof *shrink->some);
     memcpy(shrink->some + begin, shrink->deltas + end,
            (shrink->count - end) * sizeof *shrink->some);
     shrink->runs++;
-    if (thrum_explorer_replay(shrink->explorer, shrink->some, count, NULL, NULL,
-                              &shrink->recorded) != shrink->status)
+    if (shrink->attempts->attempt(shrink->attempts->arg, shrink->some, count, &recorded,
+                                  &happened) != shrink->status ||
+        happened > count)
         return false;
-    if (shrink->recorded.deltas_count > count)
-        return false;
-    shrink->count = shrink->recorded.deltas_count;
-    memcpy(shrink->deltas, shrink->recorded.deltas, shrink->count * sizeof *shrink->deltas);
+    shrink->count = happened;
+    if (happened)
+        memcpy(shrink->deltas, recorded, happened * sizeof *shrink->deltas);
     return true;
 }
 
@@ -65,17 +65,16 @@ static void minimize(struct shrink *shrink)
     }
 }
 
-size_t thrum_explorer_shrink(struct explorer *explorer, struct delta *deltas, size_t count,
-                             int status, uint64_t *runs)
+size_t thrum_shrink(const struct attempts *attempts, struct delta *deltas, size_t count,
+                    int status, uint64_t *runs)
 {
     struct shrink shrink = {
-        .explorer = explorer, .status = status, .deltas = deltas, .count = count};
+        .attempts = attempts, .status = status, .deltas = deltas, .count = count};
 
     shrink.some = thrum_memory_get((count + 1) * sizeof *shrink.some, 16);
     if (shrink.some)
         minimize(&shrink);
     thrum_memory_put(shrink.some);
-    thrum_oracle_fini(&shrink.recorded);
     *runs += shrink.runs;
     return shrink.count;
 }

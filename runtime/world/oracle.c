@@ -11,8 +11,10 @@
 static bool deltas_grow(struct oracle *oracle)
 {
     size_t capacity = oracle->deltas_capacity ? 2 * oracle->deltas_capacity : DELTAS_FIRST;
-    struct delta *deltas = thrum_memory_get_raw(capacity * sizeof *deltas, CACHE_LINE);
+    struct delta *deltas = NULL;
 
+    if (!oracle->lent)
+        deltas = thrum_memory_get_raw(capacity * sizeof *deltas, CACHE_LINE);
     if (!deltas)
         return false;
     if (oracle->deltas_count)
@@ -81,7 +83,8 @@ bool thrum_oracle_cancels(struct oracle *oracle, struct sim *sim, struct player 
 
 void thrum_oracle_fini(struct oracle *oracle)
 {
-    thrum_memory_put(oracle->deltas);
+    if (!oracle->lent)
+        thrum_memory_put(oracle->deltas);
     oracle->deltas = NULL;
     oracle->deltas_count = oracle->deltas_capacity = 0;
 }

@@ -76,6 +76,7 @@ struct oracle {
     size_t deltas_count;
     size_t deltas_capacity;
     bool forgets;  /* nobody wants the deltas */
+    bool lent;     /* the memory for them is somebody else's, and cannot grow */
     bool overflow; /* there was no memory for more deltas */
 };
 
