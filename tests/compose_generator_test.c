@@ -278,6 +278,44 @@ TEST(generators_hand_on_what_others_hand_out)
     run_everywhere(walks, NULL);
 }
 
+/* A body that is given what its consumer has opened, and closes it. */
+static int consumes_and_closes(thrum_generator *generator, void *arg)
+{
+    thrum_iter *source = arg;
+    int status, value;
+
+    while ((status = thrum_iter_next(source, &value)) == 1) {
+        status = thrum_generator_yield(generator, &value);
+        if (status)
+            break;
+    }
+    return thrum_iter_close(source, status);
+}
+
+static int gives_away(void *arg)
+{
+    (void)arg;
+    for (int n = 1; n < 6; n++) {
+        struct counter counter = {.to = 3, .pause = yields};
+        thrum_generator source, generator;
+        int value;
+
+        CHECK_EQ(thrum_generator_open(&source, count, &counter, sizeof value), 0);
+        CHECK_EQ(thrum_generator_open(&generator, consumes_and_closes, &source.iter, sizeof value),
+                 0);
+        for (int i = 0; i < n; i++)
+            CHECK_EQ(thrum_generator_next(&generator, &value), i < 3);
+        CHECK_EQ(thrum_generator_close(&generator, 0), 0);
+        CHECK_EQ(counter.ended, 1);
+    }
+    return 0;
+}
+
+TEST(a_body_may_close_what_its_task_has_opened)
+{
+    run_everywhere(gives_away, NULL);
+}
+
 /* ---- closing --------------------------------------------------------------------------------- */
 
 static int ask(thrum_generator *generator, int n)

@@ -114,7 +114,7 @@ THRUM_API THRUM_NODISCARD int thrum_generator_yield(thrum_generator *generator, 
  * not THRUM_ECANCELED or THRUM_ECLOSED), and the body returns one too, both become what the calling task has to say if it returns
  * THRUM_EGROUP.
  *
- *   context   the task, or the body, that opened it
+ *   context   the task that opened it, in a body that is part of it too; or the body that did
  *   suspends  as the body does
  *   returns   THRUM_EGROUP: see above; else what the body failed with; else status, but
  *             THRUM_ECANCELED instead of 0 and more if the body has returned that, or a cancel

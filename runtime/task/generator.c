@@ -259,14 +259,28 @@ static int end_and_merge(thrum_generator *generator, int status)
     return status;
 }
 
+/* How many its opener has open, if that runs here: the body, or the task that it is part of. */
+static uint32_t *open_of(const thrum_generator *generator)
+{
+    const struct thrum_lane *lane = thrum_lane_self();
+    thrum_generator *outer = generator_in(lane);
+
+    if (outer && generator->opener == outer)
+        return &outer->generators;
+    if (generator->opener != lane->current)
+        thrum_panic("thrum_generator_close was called by a task or a body that did not open it");
+    return &thrum_record_find()->generators;
+}
+
 int thrum_generator_close(thrum_generator *generator, int status)
 {
+    uint32_t *open;
+
     check_free(generator, "thrum_generator_close");
-    if (UNLIKELY(generator->opener != opener_here()))
-        thrum_panic("thrum_generator_close was called by a task or a body that did not open it");
+    open = open_of(generator);
     if (generator->state == YIELDED)
         status = end_and_merge(generator, status);
     generator->state = CLOSED;
-    --*open_here();
+    --*open;
     return status;
 }
