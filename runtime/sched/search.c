@@ -439,7 +439,7 @@ void thrum_worker_wait_outside(struct worker *worker)
 
     thrum_idle_search(&scheduler->idle);
     thrum_idle_sleep(&scheduler->idle, worker->index);
-    fence_seq(); /* EDGE idle.search: who publishes sees that we sleep, or we see what it has */
+    fence_heavy(); /* EDGE idle.search: who publishes sees that we sleep, or we see what it has */
     while (thrum_inject_empty(&scheduler->inject) && !notified(worker))
         thrum_futex_wait(&worker->notified, NOTIFY_NONE, -1);
     hear(worker);

@@ -296,6 +296,16 @@ static void search(unsigned index)
 static void searcher_1(void) { search(1); }
 static void searcher_2(void) { search(2); }
 
+/* Until something comes from outside, which alone it has eyes for. */
+static void outsider_1(void)
+{
+    struct inject_node *spare;
+
+    searching[model_self()] = &workers[1];
+    thrum_worker_wait_outside(&workers[1]);
+    take(thrum_inject_take(&scheduler.inject, &spare));
+}
+
 /* A thread that is no worker, as thrum_ready does it. */
 static void inject(unsigned number)
 {
@@ -451,6 +461,7 @@ static void caller(void) { thrum_worker_call(&workers[1]); }
 
 static const struct model models[] = {
     T("inject", begin_2, foreign, searcher_1),
+    T("outside", begin_2, foreign, outsider_1),
     T("ready", begin_2, readier, searcher_1),
     T("spawn", begin_2, spawner, searcher_1),
     {"set aside", begin_ready, {window_then_busy, search_or_not}, NULL, 0, 0, false},
