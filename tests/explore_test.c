@@ -593,3 +593,52 @@ TEST(a_crash_is_a_failure_like_any_other)
         CHECK_EQ(thrum_explore(&options, kept_update, NULL, &result), 0);
     }
 }
+
+/* ---- calls on threads -------------------------------------------------------------------------------------------- */
+
+struct call_log {
+    int made;
+    int heard;
+};
+
+static int call(void *arg)
+{
+    struct call_log *log = arg;
+
+    CHECK_EQ(thrum_self(), 0);
+    log->made++;
+    log->heard += thrum_thread_check_cancelled() != 0;
+    return -7;
+}
+
+static int call_within(void *arg)
+{
+    struct call_log *log = arg;
+    thrum_timeout timeout;
+    int status = thrum_timeout_begin(&timeout, thrum_ms(5));
+
+    if (status)
+        return status;
+    status = thrum_timeout_end(&timeout, thrum_to_thread(NULL, call, log));
+    return status == -7 || status == THRUM_ETIMEOUT ? 0 : status;
+}
+
+static struct call_log calls;
+
+static int two_calls(void *arg)
+{
+    (void)arg;
+    return together((thrum_fn[]){call_within, call_within}, 2, &calls);
+}
+
+TEST(calls_on_threads_take_virtual_time)
+{
+    thrum_explore_options options = quiet(THRUM_STRATEGY_RANDOM);
+
+    options.schedules = 500;
+    options.flags |= THRUM_EXPLORE_TWICE;
+    CHECK_EQ(thrum_explore(&options, two_calls, NULL, NULL), 0);
+    CHECK_EQ(calls.made, 4 * 500);
+    CHECK_LE(100, calls.heard);
+    CHECK_LE(calls.heard, 1900);
+}

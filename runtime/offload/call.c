@@ -54,6 +54,8 @@ static int make(struct thrum_executor *executor, struct call *call, bool *mine)
     struct wait wait;
 
     *mine = true;
+    if (!status && UNLIKELY(thrum_world_self() != NULL))
+        return thrum_executor_simulate(executor, call);
     if (!status)
         status = thrum_wait_begin(&wait);
     if (status)

@@ -34,6 +34,8 @@
  */
 #include "runtime/offload/executor.h"
 
+#include <thrum/time.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -49,6 +51,7 @@
 #include "runtime/task/lock.h"
 
 #define IDLE_NS_DEFAULT ((int64_t)10 * 1000 * 1000 * 1000)
+#define SIMULATED_LOOK_NS 1000 /* virtual: between two looks for a free thread */
 #define BRISK_NS 100000 /* who runs for longer seems to wait for something */
 #define SPIN_NS 20000   /* what a wake-up of a sleeping CPU takes */
 #define VAIN_MAX 6      /* 2 to that many times nobody looks */
@@ -526,6 +529,63 @@ int thrum_executor_submit(struct thrum_executor *executor, struct call *call)
         thrum_worker_hasten();
     summon(executor, summons);
     return 0;
+}
+
+/* Is there room for one more at a time? 0, -EAGAIN: not yet, THRUM_ESHUTDOWN. */
+static int admit(struct thrum_executor *executor, struct call *call)
+{
+    int status = 0;
+
+    enter(executor);
+    if (executor->closing)
+        status = THRUM_ESHUTDOWN;
+    else if (executor->running.count >= executor->limit)
+        status = -EAGAIN;
+    else
+        append(&executor->running, call);
+    leave(executor);
+    return status;
+}
+
+/* As on a thread: no task runs meanwhile. */
+static int run_apart(struct call *call)
+{
+    const void *task = thrum_lane_self()->current;
+    int status;
+
+    thrum_lane_self()->current = NULL;
+    status = run(call);
+    thrum_lane_self()->current = task;
+    return status;
+}
+
+/*
+ * What the call does it does in one moment, when its time begins or when it is over: whether it
+ * hears of a cancel is chosen like that.
+ */
+int thrum_executor_simulate(struct thrum_executor *executor, struct call *call)
+{
+    static const int64_t takes_ns[] = {100000, 0, 10000000, 1000000000};
+    int64_t ns = takes_ns[thrum_draw_below(sizeof takes_ns / sizeof takes_ns[0])];
+    bool late = thrum_draw_below(2) != 0;
+    int status, cancelled, value = 0;
+
+    while ((status = admit(executor, call)) == -EAGAIN)
+        if ((status = thrum_sleep(SIMULATED_LOOK_NS)) != 0)
+            return status;
+    if (status)
+        return status;
+    if (!late)
+        value = run_apart(call);
+    cancelled = thrum_sleep(ns);
+    if (late) {
+        store_release(&call->cancelled, cancelled != 0); /* EDGE executor.told */
+        value = run_apart(call);
+    }
+    enter(executor);
+    take_out(&executor->running, call);
+    leave(executor);
+    return cancelled ? cancelled : value;
 }
 
 bool thrum_executor_sleep_again(struct thrum_executor *executor, struct call *call,

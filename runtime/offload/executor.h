@@ -37,6 +37,12 @@ struct call {
 /* Queue it, and see to it that a thread comes. 0, or THRUM_ESHUTDOWN: it was not queued. */
 int thrum_executor_submit(struct thrum_executor *executor, struct call *call);
 
+/*
+ * In a simulated world, where there are no threads: the calling task makes the call itself, in a
+ * time of its own. What the call has returned, or THRUM_ECANCELED, THRUM_ESHUTDOWN, -ENOMEM.
+ */
+int thrum_executor_simulate(struct thrum_executor *executor, struct call *call);
+
 /* Who slept has a new sleep. False: the call is over, nobody will wake it. */
 bool thrum_executor_sleep_again(struct thrum_executor *executor, struct call *call,
                                 const struct wait *wait);
