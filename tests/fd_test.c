@@ -303,6 +303,26 @@ TEST(outside_a_task_it_is_misuse)
     CHECK_DEATH(thrum_fd_closing(0), "thrum_fd_closing was called outside a task");
 }
 
+static int simulated(void *arg)
+{
+    const int *fds = arg;
+
+    CHECK_EQ(thrum_fd_wait(fds[0], THRUM_FD_READ), -ENOTSUP);
+    CHECK_EQ(thrum_fd_wait(fds[1], THRUM_FD_WRITE), -ENOTSUP);
+    thrum_fd_closing(fds[0]);
+    return 0;
+}
+
+TEST(a_simulated_run_has_none)
+{
+    int fds[2];
+
+    make_pipe(fds);
+    CHECK_EQ(setenv("THRUM_SIM", "0", 1), 0);
+    CHECK_EQ(run_with(2, simulated, fds), 0);
+    close_both(fds);
+}
+
 struct one {
     int fd;
     unsigned events;

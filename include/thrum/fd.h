@@ -57,7 +57,8 @@ enum {
  *   suspends  yes
  *   returns   those of `events` that have come, not 0; THRUM_ECANCELED; -EINVAL: events;
  *             -EBADF: it is closed, or is being closed; -EPERM: one never waits for it, as for
- *             files on a disk; -ENOMEM, -ENOSPC: the kernel's limits
+ *             files on a disk; -ENOMEM, -ENOSPC: the kernel's limits; -ENOTSUP: in a simulated
+ *             run, which has no descriptors
  */
 THRUM_API THRUM_NODISCARD int thrum_fd_wait(int fd, unsigned events);
 

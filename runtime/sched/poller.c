@@ -15,6 +15,8 @@
  * Edges
  *   poller.hand   hold -> take   what was found; take -> hold: all has been taken
  */
+#include <errno.h>
+
 #include "runtime/base/point.h"
 #include "runtime/sched/internal.h"
 
@@ -28,9 +30,12 @@ void thrum_poller_dismiss(struct scheduler *scheduler)
     add_relaxed(&scheduler->watches, (uint64_t)-1); /* relaxed: brought by busy */
 }
 
+/* A simulated world has no descriptors yet; this is where it would offer its own. */
 int thrum_poller_arm(struct scheduler *scheduler, int fd, uint32_t events, uint64_t key,
                      bool *known)
 {
+    if (UNLIKELY(scheduler->world != NULL))
+        return -ENOTSUP;
     return thrum_poll_arm(&scheduler->poll, fd, events, key, known);
 }
 

@@ -58,11 +58,11 @@ idle.unsleep_uncounted | idle | runtime/work/idle.c | /^bool thrum_idle_unsleep/
 search.no_alarm        | search | runtime/sched/search.c | s/^        alarm_all\(scheduler\);/        ;/
 search.no_look         | search | runtime/sched/search.c | s/thrum_work_in_sight\(scheduler\) \|\| must_leave\(worker\)/must_leave(worker)/
 search.inject_unseen   | search | runtime/sched/search.c | s/return round.work \|\| !thrum_inject_empty\(&scheduler->inject\);/return round.work;/
-search.look_early      | search | runtime/sched/search.c | /^static void sleep_until_called/,/^}/{s/^        alarm_all\(scheduler\);/        bool seen_ = thrum_work_in_sight(scheduler);\n&/;s/\(thrum_work_in_sight\(scheduler\) \|\|/(seen_ ||/}
+search.look_early      | search | runtime/sched/search.c | /^static bool fall_asleep/,/^}/{s/^        alarm_all\(scheduler\);/        bool seen_ = thrum_work_in_sight(scheduler);\n&/;s/\(thrum_work_in_sight\(scheduler\) \|\|/(seen_ ||/}
 search.last_forgets    | search | runtime/sched/search.c | /^struct fiber \*thrum_worker_search/,/^}/s/^        thrum_notify\(scheduler\);/        ;/
 search.poller_late     | search | runtime/sched/search.c | /^void thrum_worker_call/,/^}/{/^    exchange_seq/d;s/^    if \(load_acquire\(&worker->scheduler->poller\)/    uint32_t poller_ = load_acquire(\&worker->scheduler->poller);\n    exchange_seq(\&worker->notified, NOTIFY_RUN);\n    if (poller_/}
 search.place_kept      | search | runtime/sched/search.c | /^static void park_polling/,/^}/s/^    store_release\(&scheduler->poller, 0\);/    ;/
-search.untold          | search | runtime/sched/search.c | /^static void sleep_until_called/,/^}/s/^    thrum_poller_tell\(worker\);/    ;/
+search.untold          | search | runtime/sched/search.c | /^static void wake_up/,/^}/s/^    thrum_poller_tell\(worker\);/    ;/
 heap.unannounced       | heap | runtime/work/heap.c | /^static void write_at/,/^}/s/^    announce\(heap\);/    ;/
 heap.push_unannounced  | heap | runtime/work/heap.c | /^size_t thrum_heap_push/,/^}/s/^    announce\(heap\);/    ;/
 heap.count_early       | heap | runtime/work/heap.c | /^size_t thrum_heap_push/,/^}/{/^    store_release\(&heap->count/d;s/^    write_at\(heap, end, entry\);/    store_release(\&heap->count, count + 1);\n&/}
