@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/check.h"
 #include "tests/workers.h"
@@ -641,4 +642,31 @@ TEST(calls_on_threads_take_virtual_time)
     CHECK_EQ(calls.made, 4 * 500);
     CHECK_LE(100, calls.heard);
     CHECK_LE(calls.heard, 1900);
+}
+
+/* ---- what people see ------------------------------------------------------------------------------------------------ */
+
+TEST(a_failure_is_a_page_with_a_picture)
+{
+    thrum_explore_options options = quiet(THRUM_STRATEGY_DEFAULT);
+    char path[] = "/tmp/thrum-report-XXXXXX";
+    int fd = mkstemp(path);
+    char page[16384];
+    ssize_t length;
+
+    CHECK_LE(0, fd);
+    CHECK_EQ(setenv("THRUM_REPORT", path, 1), 0);
+    options.name = "two <counters>";
+    CHECK_EQ(thrum_explore(&options, lost_update, NULL, NULL), LOST);
+    length = read(fd, page, sizeof page - 1);
+    CHECK_LE(1, length);
+    page[length] = '\0';
+    CHECK(strstr(page, "<h1>two &lt;counters&gt;: ") != NULL);
+    CHECK(strstr(page, "THRUM_REPLAY='1@") != NULL);
+    CHECK(strstr(page, "<th>task 2</th>") != NULL);
+    CHECK(strstr(page, "class=\"on delta\"") != NULL);
+    CHECK(strstr(page, "<tr class=race>") != NULL);
+    CHECK(strstr(page, "writes object 1") != NULL);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(close(fd), 0);
 }

@@ -14,6 +14,10 @@
  * THRUM_REPLAY='1@3>2' in the environment the program runs just this history, as
  * often as wanted, under a debugger too.
  *
+ * What happened is printed turn by turn, and with THRUM_REPORT=FILE.html in the
+ * environment written as a page with a picture: tasks side by side, time
+ * downwards, the places marked that make the difference.
+ *
  * What counts as a failure: fn returns anything but 0; all tasks wait and nothing
  * can wake one (THRUM_EDEADLOCK); it does not end (THRUM_ELIVELOCK). Checks
  * return a status of their own choice.

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "runtime/explore/explorer.h"
+#include "runtime/explore/report.h"
 #include "runtime/explore/text.h"
 #include "runtime/plat/memory.h"
 
+#define REPORTED 40 /* turns that are printed of a failure: its last */
 #define MIXTURE 8 /* of so many runs of the default strategy */
 #define MIX_POS 4 /* this one is by POS, */
 #define MIX_PCT 7 /* and this one by PCT, of changing depth */
@@ -105,19 +107,46 @@ static void tell(const thrum_explore_options *options, const thrum_explore_resul
             thrum_errname(result->status), result->status, result->replay);
 }
 
+/* THRUM_REPORT: a page about it. */
+static void write_page(const struct report *report, const thrum_explore_options *options,
+                       int status, const char *replay)
+{
+    const char *path = getenv("THRUM_REPORT");
+    char title[128];
+    FILE *file;
+
+    if (!path)
+        return;
+    snprintf(title, sizeof title, "%s: %s", options->name ? options->name : "a run",
+             thrum_errname(status));
+    file = fopen(path, "w");
+    if (file)
+        thrum_report_html(report, file, title, replay);
+    if (!file || fclose(file))
+        fprintf(stderr, "thrum: the report could not be written to %s: %s\n", path,
+                strerror(errno));
+}
+
 /* Its text, from a last run that is allowed to talk. */
 static int write_down(struct explorer *explorer, const struct delta *deltas, size_t count,
                       thrum_explore_result *result)
 {
     struct delta_paths *paths = thrum_memory_get((count + 1) * sizeof *paths, 16);
+    struct report report = {0};
 
     if (!paths)
         return -ENOMEM;
     explorer->talks = !(explorer->options.flags & THRUM_EXPLORE_QUIET);
+    explorer->report = &report;
     (void)thrum_explorer_replay(explorer, deltas, count, paths, NULL, NULL);
-    explorer->talks = false;
+    explorer->report = NULL;
     (void)thrum_deltas_write(deltas, paths, count, result->replay, sizeof result->replay);
     thrum_memory_put(paths);
+    if (explorer->talks)
+        thrum_report_text(&report, stderr, REPORTED);
+    explorer->talks = false;
+    write_page(&report, &explorer->options, result->status, result->replay);
+    thrum_report_fini(&report);
     return 0;
 }
 
@@ -233,6 +262,7 @@ static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explo
 
 static int replay(struct explorer *explorer, const char *text, size_t *matched)
 {
+    struct report report = {0};
     struct delta *deltas;
     int count = thrum_deltas_read(text, &deltas);
     int status;
@@ -240,7 +270,11 @@ static int replay(struct explorer *explorer, const char *text, size_t *matched)
     if (count < 0)
         return count;
     explorer->talks = true;
+    explorer->report = &report;
     status = thrum_explorer_replay(explorer, deltas, (size_t)count, NULL, matched, NULL);
+    explorer->report = NULL;
+    write_page(&report, &explorer->options, status, text);
+    thrum_report_fini(&report);
     thrum_memory_put(deltas);
     return status;
 }

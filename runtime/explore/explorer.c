@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/explore/report.h"
 #include "runtime/explore/text.h"
 #include "runtime/plat/memory.h"
 #include "runtime/plat/overflow.h"
@@ -149,6 +150,11 @@ static void name(void *arg, const struct player *player)
     }
 }
 
+static void note_turn(void *arg, const struct sim *sim, const struct player *player, bool deviates)
+{
+    thrum_report_turn(arg, sim, player, deviates);
+}
+
 int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
                           struct delta_paths *paths, size_t *matched, struct oracle *recorded)
 {
@@ -165,6 +171,8 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
     oracle->self = &replay;
     oracle->forgets = !recorded;
     oracle->may_cancel = true;
+    replay.turn = explorer->report ? note_turn : NULL;
+    replay.turn_arg = explorer->report;
     status = thrum_explorer_run(explorer, oracle);
     if (matched)
         *matched = replay.matched;

@@ -13,6 +13,7 @@ struct explorer {
     thrum_runtime *runtime;
     struct sim *sim;
     bool talks;     /* deadlock reports are printed */
+    struct report *report; /* what is replayed is told here; or NULL */
     bool isolated;  /* another process looks into failures */
     bool exceeded;  /* this run was cut off */
     bool cancelled; /* its root was cancelled to see what becomes of it */
@@ -37,6 +38,7 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle);
  * room for those of each delta. Its status, or -ENOMEM with *failed true.
  */
 struct delta_paths;
+struct report;
 int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
                           struct delta_paths *paths, size_t *matched, struct oracle *recorded);
 

@@ -54,6 +54,7 @@ static size_t honour(struct replay *replay, size_t i, size_t answer)
 {
     replay->done[i] = true;
     replay->matched++;
+    replay->deviates = true;
     return answer;
 }
 
@@ -89,5 +90,19 @@ static bool cancels(void *self, struct sim *sim, const struct player *player)
     return i < replay->count && honour(replay, i, true);
 }
 
+static void turn(void *self, struct sim *sim, struct player *player)
+{
+    struct replay *replay = self;
+
+    if (replay->turn)
+        replay->turn(replay->turn_arg, sim, player, replay->deviates);
+    replay->deviates = false;
+}
+
 const struct strategy thrum_replay_strategy = {
-    .begin = begin, .born = born, .choose = choose, .draw = draw, .cancels = cancels};
+    .begin = begin,
+    .born = born,
+    .choose = choose,
+    .draw = draw,
+    .cancels = cancels,
+    .turn = turn};

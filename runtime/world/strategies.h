@@ -93,6 +93,10 @@ struct replay {
     size_t matched; /* how many were */
     void (*born)(void *arg, const struct player *player); /* is told of all players; or NULL */
     void *arg;
+    /* Is told of all turns, and whether one is not the default; or NULL. */
+    void (*turn)(void *arg, const struct sim *sim, const struct player *player, bool deviates);
+    void *turn_arg;
+    bool deviates; /* the next turn does */
 };
 
 extern const struct strategy thrum_replay_strategy; /* self: struct replay */
