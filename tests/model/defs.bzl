@@ -16,6 +16,7 @@ def thrum_model(
         defines = [],
         size = "medium",
         linkopts = [],
+        mutants = True,
         trust = False,
         tags = [],
         **kwargs):
@@ -29,6 +30,7 @@ def thrum_model(
       defines: for the model and its subjects, such as smaller capacities.
       size: as for thrum_test.
       linkopts: besides the common ones.
+      mutants: whether they are run here, or by a command alone (README.md).
       trust: mutants that a comment justifies are not run here, but by a command (README.md).
       tags: besides "plain", which keeps it out of sanitizers and emulators.
       **kwargs: as for cc_test.
@@ -48,7 +50,9 @@ def thrum_model(
         name = name,
         size = size,
         srcs = [name + ".c"] + hdrs,
-        args = ["--bound", str(bound), "--mutants"] + (["--trust"] if trust else []),
+        args = ["--bound", str(bound)] +
+               (["--mutants"] if mutants else []) +
+               (["--trust"] if trust else []),
         copts = MODEL_COPTS,
         data = ["//:headers", "//:sources"],
         linkopts = LINKOPTS + linkopts,
