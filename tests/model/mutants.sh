@@ -107,11 +107,19 @@ counted.not_the_last   | task | runtime/task/counted.c | /^static void leave/,/^
 deadline.end_stores    | cancel | runtime/task/timeout.c | s/if \(!cas_acq_rel\(&deadline->word, &seen, key \+ KEY_ONE\)\)/store_release(\&deadline->word, key + KEY_ONE); if (0)/
 deadline.expire_stores | cancel | runtime/task/timeout.c | s/if \(!cas_seq\(&deadline->word, &seen, target.value\)\)/store_release(\&deadline->word, target.value); if (0)/
 deadline.key_kept      | cancel | runtime/task/timeout.c | /^static bool disarm/,/^}/s/key \+ KEY_ONE/key/
-waiters.not_linked     | cancel | runtime/task/waiters.c | s/^            thrum_waiters_link_first\(list, self\);/            ;/
+waiters.not_linked     | select | runtime/task/waiters.c | s/^            thrum_waiters_link_first\(list, self\);/            ;/
 waiters.not_asked      | cancel | runtime/task/waiters.c | s/kind->again && kind->again\(list, self\)/0/
 lock.wake_unfenced     | sync | runtime/task/lock.c | s/^    fence_heavy\(\);.*/    ;/
 lock.not_counted       | sync | runtime/task/lock.c | /^void thrum_lock_enter_slow/,/^}/s/^    add_relaxed\(sleepers, 1\);.*/    ;/
 lock.pins_unseen       | sync | runtime/task/lock.c | /^void thrum_lock_enter_last/,/^}/s/pins == 0/1/
+select.not_linked      | select | runtime/sync/select.c | s/if \(entry == ENTRY_OPEN && !self->linked\)/if (0)/
+select.not_claimed     | select | runtime/sync/select.c | s/if \(!thrum_wait_claim\(&all->wait, WAIT_WOKEN, &asleep\)\)/if (0)/
+select.not_wasted      | select | runtime/sync/select.c | s/^        return ENTRY_WASTED;/        ;/
+select.no_look         | select | runtime/sync/select.c | s/if \(!is_ready\(&all->cases\[i\]\)\)/if (1)/
+select.old_sleep       | select | runtime/sync/select.c | /^static enum entry enter\(/,/^}/s/^    self->wait = all->wait;/    ;/
+select.no_leave        | select | runtime/sync/select.c | s/^            leave\(one\);/            lock_leave(lock_of(one));/
+select.mark_late       | select | runtime/sync/semaphore.c | /^static bool ready/,/^}/s/if \(cas_relaxed\(.*/if (1)/
+waiters.claimed_stays  | select | runtime/task/waiters.c | s/^        one->claimed = false;/        ;/
 END
 }
 
@@ -134,6 +142,10 @@ sources() {
             runtime/task/wait.c runtime/task/waiters.c runtime/task/lock.c runtime/task/timeout.c \
             runtime/task/record.c runtime/sync/event.c runtime/work/roster.c
         ;;
+    select)
+        sources cancel
+        echo runtime/sync/select.c runtime/sync/semaphore.c
+        ;;
     task)
         sources cancel
         echo runtime/task/task.c runtime/task/done.c runtime/task/counted.c runtime/task/sleep.c
@@ -149,7 +161,7 @@ defines() {
     case $1 in
     ready) echo -DREADY_SLOTS=4 -DREADY_WINDOW=2 ;;
     roster) echo -DROSTER_SLOTS=3 ;;
-    cancel | task) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 -DLOCK_PLACES=1 ;;
+    cancel | select | task) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 -DLOCK_PLACES=1 ;;
     sync) echo -DLOCK_PLACES=1 -DLOCK_LOOKS=0 ;;
     esac
 }
@@ -158,7 +170,7 @@ defines() {
 # What a model never calls is not there (tests/model/BUILD).
 absent() {
     case $1 in
-    wait | task) echo -no-pie -Wl,--unresolved-symbols=ignore-all ;;
+    select | task | wait) echo -no-pie -Wl,--unresolved-symbols=ignore-all ;;
     esac
 }
 
