@@ -20,10 +20,10 @@ struct sim;
 /* What a strategy keeps of a player. */
 struct stake {
     uint64_t priority;
-    uint64_t weight; /* surw.c: how many events are expected of it and its children to come */
+    uint64_t weight;   /* surw.c: how many events are expected of it and its children to come */
     uint64_t likeness; /* surw.c: equal for those that do the like */
-    uint32_t entry;  /* surw.c: in the profile, or ~0 */
-    uint32_t drawn;  /* pos.c: for which point the priority was drawn */
+    uint32_t entry;    /* surw.c: in the profile, or ~0 */
+    uint32_t drawn;    /* pos.c: for which point the priority was drawn */
 };
 
 /* Those that may go on, in the default order: sim.h has choice_at. */

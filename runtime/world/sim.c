@@ -24,8 +24,8 @@
 #define VAIN_NS ((int64_t)100) /* that pass with a round in which nothing was done */
 #define VAIN_DOUBLING 32       /* rounds after which twice as much does */
 #define OUTSIDE_TURN 64        /* turns between two looks at what comes from outside */
-#define CHUNK 64        /* players made at a time */
-#define STREAK_MAX 4096 /* turns after which a spinning player has to let others go first */
+#define CHUNK 64               /* players made at a time */
+#define STREAK_MAX 4096        /* turns after which a spinning player has to let others go first */
 
 struct player_chunk {
     struct player_chunk *next;
@@ -100,8 +100,8 @@ size_t thrum_player_path(const struct player *player, char *text, size_t size)
     else
         length = thrum_player_path(parent, text, size);
     left = length < size ? size - length : 0;
-    return length + (size_t)snprintf(left ? text + length : NULL, left, "%s%u", before,
-                                     player->number);
+    return length +
+           (size_t)snprintf(left ? text + length : NULL, left, "%s%u", before, player->number);
 }
 
 /* ---- objects ---------------------------------------------------------------------------------- */
@@ -358,8 +358,8 @@ static void mind_the_vain(struct sim *sim, const struct player *left)
     if (++sim->vain < 2 * sim->count + 2)
         return;
     sim->vain = 0;
-    step = VAIN_NS << (sim->vain_rounds / VAIN_DOUBLING < 50 ? sim->vain_rounds / VAIN_DOUBLING
-                                                             : 50);
+    step =
+        VAIN_NS << (sim->vain_rounds / VAIN_DOUBLING < 50 ? sim->vain_rounds / VAIN_DOUBLING : 50);
     sim->vain_rounds++;
     first = thrum_timers_first(sim->worker);
     sim->now = first - sim->now < step ? first : sim->now + step;
@@ -517,8 +517,8 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
 
     if (!sim)
         return NULL;
-    sim->world = (struct world){.pick = pick, .pushed = pushed, .pop = pop, .now = now,
-                                .draw = draw, .point = point};
+    sim->world = (struct world){
+        .pick = pick, .pushed = pushed, .pop = pop, .now = now, .draw = draw, .point = point};
     sim->inner = verbs;
     sim->verbs = *verbs;
     sim->verbs.run = run;

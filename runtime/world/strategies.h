@@ -24,11 +24,11 @@ extern const struct strategy thrum_random_strategy; /* self: unused */
 #define PCT_DEPTH_MAX 16
 
 struct pct {
-    unsigned depth;    /* how many orderings the bug needs; 1 to PCT_DEPTH_MAX */
-    uint64_t length;   /* how many choices a history has: the most seen so far */
-    uint64_t choices;  /* in this history */
+    unsigned depth;   /* how many orderings the bug needs; 1 to PCT_DEPTH_MAX */
+    uint64_t length;  /* how many choices a history has: the most seen so far */
+    uint64_t choices; /* in this history */
     uint64_t change[PCT_DEPTH_MAX];
-    uint64_t low;      /* the next priority below all others */
+    uint64_t low; /* the next priority below all others */
 };
 
 extern const struct strategy thrum_pct_strategy; /* self: struct pct */
@@ -52,11 +52,11 @@ struct surw {
     uint64_t *weights; /* of each task, with all below it, for this history's object */
     size_t weights_capacity;
     uint64_t histories;
-    bool alike;            /* tasks that do the like count as one: to be set between histories */
+    bool alike;              /* tasks that do the like count as one: to be set between histories */
     struct surw_kind *kinds; /* of those alive, if so */
     size_t kinds_count, kinds_capacity;
-    bool profiles;         /* this one is watched */
-    uint32_t object;       /* of this history; 0: all */
+    bool profiles;   /* this one is watched */
+    uint32_t object; /* of this history; 0: all */
     struct player *intended;
     struct player **alive;
     size_t alive_count, alive_capacity;
@@ -75,10 +75,10 @@ struct systematic {
     uint64_t bound; /* how many delays at most */
     struct branching *path;
     size_t depth, capacity;
-    size_t given;     /* so many are prescribed, the rest is the default */
-    uint64_t spent;   /* delays, in this history */
-    bool diverged;    /* the program did not do the same when asked the same */
-    bool incomplete;  /* there was no memory for all */
+    size_t given;    /* so many are prescribed, the rest is the default */
+    uint64_t spent;  /* delays, in this history */
+    bool diverged;   /* the program did not do the same when asked the same */
+    bool incomplete; /* there was no memory for all */
 };
 
 extern const struct strategy thrum_systematic_strategy; /* self: struct systematic */
@@ -89,8 +89,8 @@ void thrum_systematic_fini(struct systematic *all);
 struct replay {
     const struct delta *deltas;
     size_t count;
-    bool *done;     /* of each: it was honoured */
-    size_t matched; /* how many were */
+    bool *done;                                           /* of each: it was honoured */
+    size_t matched;                                       /* how many were */
     void (*born)(void *arg, const struct player *player); /* is told of all players; or NULL */
     void *arg;
     /* Is told of all turns, and whether one is not the default; or NULL. */

@@ -40,8 +40,8 @@
 #define PROFILES 2 /* the first histories are watched, and then each that is a power of two */
 
 struct surw_task {
-    uint64_t id;     /* its path's */
-    uint32_t parent; /* or NOWHERE */
+    uint64_t id;       /* its path's */
+    uint32_t parent;   /* or NOWHERE */
     uint64_t likeness; /* of what it touches, and how */
 };
 
@@ -317,8 +317,7 @@ static void begin(void *self, struct sim *sim)
 {
     struct surw *surw = self;
 
-    surw->profiles = surw->histories < PROFILES ||
-                     (surw->histories & (surw->histories - 1)) == 0;
+    surw->profiles = surw->histories < PROFILES || (surw->histories & (surw->histories - 1)) == 0;
     surw->histories++;
     surw->object = 0;
     surw->seen_count = 0;
@@ -479,8 +478,7 @@ static size_t intend_one_of(struct surw *surw, struct sim *sim, const struct cho
 
 static bool may(struct surw *surw, const struct player *player, bool yielded)
 {
-    return (yielded || !player->yielded) &&
-           (!concerns(surw, player) || player == surw->intended);
+    return (yielded || !player->yielded) && (!concerns(surw, player) || player == surw->intended);
 }
 
 /* One of those that may, each with the same probability. */
@@ -525,12 +523,8 @@ static void turn(void *self, struct sim *sim, struct player *player)
         intend(surw, sim);
 }
 
-const struct strategy thrum_surw_strategy = {.begin = begin,
-                                             .born = born,
-                                             .died = died,
-                                             .choose = choose,
-                                             .turn = turn,
-                                             .end = end};
+const struct strategy thrum_surw_strategy = {
+    .begin = begin, .born = born, .died = died, .choose = choose, .turn = turn, .end = end};
 
 void thrum_surw_fini(struct surw *surw)
 {

@@ -1,0 +1,122 @@
+/*
+ * bugs_test.c - the default strategy finds the bugs of all these programs, tells them shortly, and a
+ * deadlock's report says what is waited for. The whole table, with other strategies and the
+ * published numbers, is printed by hunt.c. SafeStack takes longer: it is hunt's alone.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/bugs/kit.h"
+#include "tests/check.h"
+
+enum { SEEDS = 3, HARD = 10000 /* more schedules than that: not here */ };
+
+static thrum_explore_result find_it(const struct bug *bug, uint64_t seed)
+{
+    thrum_explore_options options = THRUM_EXPLORE_OPTIONS_INIT;
+    thrum_explore_result result;
+    int status;
+
+    options.flags = THRUM_EXPLORE_QUIET;
+    options.schedules = bug->limit;
+    options.seed = seed;
+    status = thrum_explore(&options, bug->fn, NULL, &result);
+    if (status != bug->status)
+        fprintf(stderr, "%s, seed %d: %s in %d schedules\n", bug->name, (int)seed,
+                thrum_errname(status), (int)result.schedules);
+    CHECK_EQ(status, bug->status);
+    return result;
+}
+
+TEST(the_default_strategy_finds_them)
+{
+    for (size_t i = 0; bugs_all[i]; i++)
+        for (const struct bug *bug = bugs_all[i]; bug->name; bug++)
+            for (uint64_t seed = 0; seed < SEEDS && bug->limit <= HARD; seed++) {
+                thrum_explore_result result = find_it(bug, seed);
+                size_t matched;
+
+                CHECK_LT(strlen(result.replay), sizeof result.replay - 1);
+                CHECK_EQ(thrum_replay(result.replay, bug->fn, NULL, &matched), bug->status);
+                CHECK_EQ(matched, result.deltas);
+            }
+}
+
+/* Nine of ten are told in at most 5 deltas and 64 bytes. */
+TEST(most_are_told_shortly)
+{
+    int all = 0, brief = 0;
+
+    for (size_t i = 0; bugs_all[i]; i++)
+        for (const struct bug *bug = bugs_all[i]; bug->name; bug++) {
+            thrum_explore_result result;
+
+            if (bug->limit > HARD)
+                continue;
+            result = find_it(bug, SEEDS);
+            all++;
+            brief += result.deltas <= 5 && strlen(result.replay) <= 64;
+        }
+    CHECK_LE(9 * all, 10 * brief);
+}
+
+/* What is printed when the history is run again, into a file. */
+static void replay_into(FILE *file, const struct bug *bug, const char *replay)
+{
+    int saved = dup(STDERR_FILENO);
+    int status;
+
+    fflush(stderr);
+    CHECK(saved >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    status = thrum_replay(replay, bug->fn, NULL, NULL);
+    CHECK(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    CHECK_EQ(status, bug->status);
+}
+
+static int count(const char *text, const char *words)
+{
+    int n = 0;
+
+    for (; (text = strstr(text, words)) != NULL; text++)
+        n++;
+    return n;
+}
+
+/* Of each kind that is named, the report names at least as many. */
+static void check_report(const struct bug *bug, const char *report)
+{
+    char names[64], *rest = names, *name;
+
+    snprintf(names, sizeof names, "%s", bug->waits);
+    while ((name = strtok_r(rest, " ", &rest)) != NULL) {
+        char words[64], wanted[64];
+
+        snprintf(words, sizeof words, "%s 0x", name);
+        snprintf(wanted, sizeof wanted, "%s", name);
+        if (count(report, words) < count(bug->waits, wanted))
+            fprintf(stderr, "%s should wait for %s:\n%s", bug->name, bug->waits, report);
+        CHECK_LE(count(bug->waits, wanted), count(report, words));
+    }
+}
+
+TEST(reports_say_what_is_waited_for)
+{
+    for (size_t i = 0; bugs_all[i]; i++)
+        for (const struct bug *bug = bugs_all[i]; bug->name; bug++) {
+            char report[4096] = "";
+            FILE *file;
+
+            if (!*bug->waits)
+                continue;
+            file = tmpfile();
+            CHECK(file != NULL);
+            replay_into(file, bug, find_it(bug, 0).replay);
+            rewind(file);
+            report[fread(report, 1, sizeof report - 1, file)] = '\0';
+            fclose(file);
+            check_report(bug, report);
+        }
+}
