@@ -110,16 +110,12 @@ static bool run(struct seat *seat)
 static void *seat_main(void *arg)
 {
     struct seat *seat = arg;
-    char stack[SEAT_LOOP_BYTES] __attribute__((aligned(CACHE_LINE)));
 
     here = seat;
-    seat->stack = stack;
     thrum_overflow_thread_init();
     while (await_call(seat) && !run(seat))
         dismiss(seat);
     thrum_overflow_thread_fini();
-    if (seat->has_loop)
-        thrum_context_fini(&seat->loop);
     return NULL;
 }
 
@@ -149,6 +145,9 @@ int thrum_seat_make(struct scheduler *scheduler, struct worker *worker, const ch
 void thrum_seat_join(struct seat *seat)
 {
     pthread_join(seat->thread, NULL);
+    if (seat->loop_stack)
+        thrum_context_fini(&seat->loop);
+    thrum_memory_put(seat->loop_stack);
     thrum_memory_put(seat);
 }
 
@@ -180,6 +179,17 @@ static struct seat *spare_for(struct scheduler *scheduler)
     return spare;
 }
 
+/* Apart from the thread's stack, or valgrind would take the two for one. False: no memory. */
+static bool make_loop(struct seat *seat)
+{
+    if (seat->loop_stack)
+        return true;
+    seat->loop_stack = thrum_memory_get_raw(SEAT_LOOP_BYTES, CACHE_LINE);
+    if (seat->loop_stack)
+        thrum_context_loop(&seat->loop, seat->loop_stack, seat->loop_stack + SEAT_LOOP_BYTES);
+    return seat->loop_stack != NULL;
+}
+
 bool thrum_worker_give_away(void)
 {
     struct worker *worker = thrum_worker_self();
@@ -188,13 +198,11 @@ bool thrum_worker_give_away(void)
     struct seat *seat = seat_here();
     struct seat *spare = NULL;
 
-    if (seat && seat->worker == worker) /* a guest's worker is run by whoever takes the turn */
+    /* A guest's worker, or a simulated one, is run by a thread of the program's. */
+    if (seat && seat->worker == worker && make_loop(seat))
         spare = spare_for(worker->scheduler);
     if (!spare)
         return false;
-    if (!seat->has_loop)
-        thrum_context_loop(&seat->loop, seat->stack, seat->stack + SEAT_LOOP_BYTES);
-    seat->has_loop = true;
     thrum_scheduler_hold(worker->scheduler);
     fiber->current = lane->current;
     fiber->scope = lane->scope;

@@ -29,9 +29,8 @@ struct seat {
     struct worker *worker; /* whom it runs: by who calls, then the thread's own; NULL: nobody */
     struct fiber *fiber;   /* the thread's own: runs here without a worker; NULL: none does */
     struct context home;   /* the thread's own flow, while a fiber runs here */
-    struct context loop;   /* on which such a fiber leaves, */
-    char *stack;           /* there, */
-    bool has_loop;         /* once it was needed */
+    struct context loop;   /* on which such a fiber leaves; made when it is first needed, */
+    char *loop_stack;      /* there */
 };
 
 /*
