@@ -27,7 +27,7 @@ void thrum_lock_enter_slow(uint32_t *lock)
     uint32_t *sleepers = lock_sleepers(lock);
     uint32_t seen;
 
-    for (unsigned i = 0; i < LOCK_LOOKS; i++) {
+    for (int i = 0; i < LOCK_LOOKS; i++) {
         if (try_enter(lock, &seen))
             return;
         cpu_pause();
