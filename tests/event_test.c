@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include "runtime/atomic/verbs.h"
+#include "runtime/plat/memory.h"
 #include "workers.h"
 
 static int set_before(void *arg)
@@ -31,6 +32,27 @@ static int set_before(void *arg)
 TEST(who_comes_after_the_set_passes)
 {
     run_everywhere(set_before, NULL);
+}
+
+static int no_allocation(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+
+    (void)arg;
+    thrum_memory_fail_after(0); /* the one that is to fail is still to come at the end */
+    thrum_event_set(&event);
+    CHECK_EQ(thrum_event_wait(&event), 0);
+    thrum_event_clear(&event);
+    CHECK(!thrum_event_is_set(&event));
+    CHECK(thrum_memory_get(16, 16) == NULL);
+    thrum_memory_fail_after(-1);
+    thrum_event_destroy(&event);
+    return 0;
+}
+
+TEST(a_set_event_lets_pass_without_allocating)
+{
+    CHECK_EQ(run_with(1, no_allocation, NULL), 0);
 }
 
 struct crowd {

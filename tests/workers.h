@@ -15,11 +15,13 @@
 
 #include "check.h"
 
+#ifndef WORKERS_SLOW /* campaigns say that it is not */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WORKERS_SLOW true
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define WORKERS_SLOW true
+#endif
 #endif
 #endif
 

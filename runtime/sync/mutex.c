@@ -85,6 +85,7 @@ static bool left(struct waiters *list, struct waiter *self, struct woken *woken)
 
     (void)self, (void)woken;
     if (!list->first)
+        /* MUTANT-OK release: who has it releases what is done under it */
         cas_release(&list->state, &waited, MUTEX_HELD); /* EDGE mutex.held; else unlock was first */
     return false;
 }
@@ -177,6 +178,7 @@ void thrum_mutex_unlock(thrum_mutex *mutex)
     if (!thrum_waiters_claim(list, &woken))
         store_release(&mutex->state, MUTEX_FREE); /* EDGE mutex.held */
     else if (!list->first)
+        /* MUTANT-OK release: who has it now has acquired the claim */
         store_release(&mutex->state, MUTEX_HELD); /* EDGE mutex.held */
     waiters_unlock(list);
     POINT("mutex.ready");

@@ -179,6 +179,7 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
             waiters_unlock(list_of(sem));
             return -EINVAL;
         }
+        /* MUTANT-OK acquire: who said that he waits has acquired the permits; the lock brings them */
     } while (!cas_acq_rel(&sem->state, &seen, seen + n)); /* EDGE sem.permit */
     thrum_waiters_wake(&sem->lock, grant, list_of(sem));
     return 0;

@@ -109,6 +109,18 @@ deadline.expire_stores | cancel | runtime/task/timeout.c | s/if \(!cas_seq\(&dea
 deadline.key_kept      | cancel | runtime/task/timeout.c | /^static bool disarm/,/^}/s/key \+ KEY_ONE/key/
 waiters.not_linked     | select | runtime/task/waiters.c | s/^            thrum_waiters_link_first\(list, self\);/            ;/
 waiters.not_asked      | cancel | runtime/task/waiters.c | s/kind->again && kind->again\(list, self\)/0/
+waiters.one_try        | sync | runtime/task/waiters.c | /^bool thrum_waiters_claim\(/,/^}/s/while \(list->first\)/if (list->first)/
+waiters.wake_first     | sync | runtime/task/waiters.c | /^static bool wake_some/,/^}/s/\(next = next_of\(called\)\) != NULL/n < 1 \&\& (next = next_of(called)) != NULL/
+waiters.look_first     | sync | runtime/task/waiters.c | /^int thrum_waiter_stay/,/^}/{s/^    lock_enter\(lock\);/    lock_enter(lock); bool done_ = kind->again(list, self); lock_leave(lock); lock_enter(lock);/;s/kind->again\(list, self\)\) \{/done_) {/}
+mutex.unmarked         | sync | runtime/sync/mutex.c | /^static bool must_wait/,/^}/s/seen \+ 1\)/seen ? seen : 1)/
+mutex.kept             | sync | runtime/sync/mutex.c | /^void thrum_mutex_unlock/,/^}/s/store_release\(&mutex->state, MUTEX_FREE\);/;/
+mutex.freed            | sync | runtime/sync/mutex.c | /^void thrum_mutex_unlock/,/^}/s/store_release\(&mutex->state, MUTEX_HELD\);/store_release(\&mutex->state, MUTEX_FREE);/
+sem.left_nothing       | sync | runtime/sync/semaphore.c | /^static bool left/,/^}/s/return grant\(list, woken\);/return false;/
+sem.too_many           | sync | runtime/sync/semaphore.c | /^static bool grant/,/^}/s/if \(thrum_waiters_claim_first\(list, woken\)\)/thrum_waiters_claim_first(list, woken); if (0)/
+sem.cancelled_pays     | sync | runtime/sync/semaphore.c | /^static bool grant/,/^}/s/if \(thrum_waiters_claim_first\(list, woken\)\)/thrum_waiters_claim_first(list, woken);/
+queue.twice            | sync | runtime/sync/queue.c | /^static bool hand_over/,/^}/s/return true;/break;/
+queue.none_let_in      | sync | runtime/sync/queue.c | /^static int get\(/,/^}/s/^    let_in\(queue, woken\);/    ;/
+queue.let_in_nothing   | sync | runtime/sync/queue.c | /^static void let_in/,/^}/s/^        store\(queue, item\);/        ;/
 lock.wake_unfenced     | sync | runtime/task/lock.c | s/^    fence_heavy\(\);.*/    ;/
 lock.not_counted       | sync | runtime/task/lock.c | /^void thrum_lock_enter_slow/,/^}/s/^    add_relaxed\(sleepers, 1\);.*/    ;/
 lock.pins_unseen       | sync | runtime/task/lock.c | /^void thrum_lock_enter_last/,/^}/s/pins == 0/1/

@@ -254,13 +254,18 @@ static void begin_mutex(void)
     model_name(&mutex.state, "state");
 }
 
-/* 0 has it, and others may come. */
 static void begin_sem(void)
 {
     begin_in(false);
     MODEL_CHECK(thrum_sem_init(&sem, 0, 0) == 0);
     model_name(&sem.lock, "lock");
     model_name(&sem.state, "state");
+}
+
+static void begin_sem_one(void)
+{
+    begin_sem();
+    MODEL_CHECK(thrum_sem_release(&sem, 1) == 0);
 }
 
 static void begin_queue(void)
@@ -273,6 +278,15 @@ static void begin_queue(void)
     MODEL_CHECK(thrum_queue_init(&queue, 1, &options) == 0);
     model_name(&queue.lock, "lock");
 }
+
+/* With the lock's light fences, which order nothing else. */
+static void light(void)
+{
+    thrum_asymmetric = true;
+}
+static void begin_event_light(void) { begin_event(); light(); }
+static void begin_mutex_light(void) { begin_mutex(); light(); }
+static void begin_sem_light(void) { begin_sem_one(); light(); }
 
 static void begin_full(void)
 {
@@ -410,6 +424,17 @@ static void take_two(void)
     got[number] = status_of[number] == 0 ? 2 : 0;
 }
 
+/* As a lock. */
+static void sem_user(void)
+{
+    take_permit();
+    if (got[model_self()] == 0)
+        return;
+    model_write(&guarded, model_read(&guarded) + 1);
+    got[model_self()] = 0;
+    MODEL_CHECK(thrum_sem_release(&sem, 1) == 0);
+}
+
 static void give_one(void)
 {
     MODEL_CHECK(thrum_sem_release(&sem, 1) == 0);
@@ -503,18 +528,29 @@ static const struct model models[] = {
     FRESH("lock, three, fences", begin_lock_fences, all_locked, locker, locker, locker),
     T("lock, last", begin_lock, one_locked, pinner, destroyer),
     T("event", begin_event, nobody_cancelled, event_waiter, event_setter),
+    LARGE("event, light fences", begin_event_light, nobody_cancelled, event_waiter, event_setter),
     T("event, gone", begin_event, NULL, event_owner, event_setter),
     FRESH("event, two", begin_event, nobody_cancelled, event_waiter, event_waiter, event_setter),
     FRESH("event, pulse", begin_event, nobody_cancelled, event_waiter, event_pulser, mistake_0),
     FRESH("event, cancel", begin_event, first_may_be_cancelled, event_waiter, event_setter,
           cancel_0),
     T("mutex", begin_mutex, mutex_free_at_end, mutex_user, mutex_user),
+    LARGE("mutex, light fences", begin_mutex_light, mutex_free_at_end, mutex_user, mutex_user),
+    LARGE("mutex, light fences, three", begin_mutex_light, mutex_free_at_end, mutex_user,
+          mutex_user, mutex_user),
     LARGE("mutex, three", begin_mutex, mutex_free_at_end, mutex_user, mutex_user, mutex_user),
     FRESH("mutex, cancel", begin_mutex, mutex_free_at_end, mutex_user, mutex_user, cancel_0),
     FRESH("mutex, mistake", begin_mutex, mutex_free_at_end, mutex_user, mutex_user, mistake_0),
     LARGE("mutex, cancel, three", begin_mutex, mutex_free_at_end, mutex_user, mutex_user,
           mutex_user, cancel_0),
     T("semaphore", begin_sem, released_1, take_permit, give_one),
+    T("semaphore, as a lock", begin_sem_one, released_1, sem_user, sem_user),
+    LARGE("semaphore, light fences", begin_sem_light, released_1, sem_user, sem_user),
+    LARGE("semaphore, light fences, three", begin_sem_light, released_1, sem_user, sem_user,
+          sem_user),
+    LARGE("semaphore, as a lock, three", begin_sem_one, released_1, sem_user, sem_user, sem_user),
+    LARGE("semaphore, as a lock, cancel", begin_sem_one, released_1, sem_user, sem_user, sem_user,
+          cancel_0),
     FRESH("semaphore, two", begin_sem, released_2, take_permit, take_permit, give_two),
     FRESH("semaphore, cancel", begin_sem, released_1, take_permit, give_one, cancel_0),
     FRESH("semaphore, mistake", begin_sem, released_1, take_permit, give_one, mistake_0),
