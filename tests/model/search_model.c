@@ -110,7 +110,7 @@ static int found_in(uint32_t taken, struct poll_event *events)
     return 1;
 }
 
-int thrum_poll_wait(struct poll *poll, int64_t timeout_ns, struct poll_event *events)
+int thrum_poll_wait(struct poll *poll, int64_t timeout_ns, struct poll_event events[POLL_MOST])
 {
     uint32_t taken;
 
@@ -121,7 +121,7 @@ int thrum_poll_wait(struct poll *poll, int64_t timeout_ns, struct poll_event *ev
     return found_in(taken, events);
 }
 
-int thrum_poll_look(struct poll *poll, struct poll_event *events)
+int thrum_poll_look(struct poll *poll, struct poll_event events[POLL_MOST])
 {
     (void)poll;
     return found_in(kernel_take(READY), events);
