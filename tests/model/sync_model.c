@@ -19,6 +19,7 @@
 #include <thrum/queue.h>
 #include <thrum/semaphore.h>
 
+#include "runtime/plat/futex.h"
 #include "runtime/plat/memory.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/task.h"
