@@ -466,7 +466,8 @@ bool thrum_worker_linger(struct worker *worker)
         thrum_timers_tidy(worker);
         any = timers_any(&worker->timers);
         thrum_worker_rests(worker->scheduler);
-        if (!any) /* MUTANT-OK release: the models join nobody */
+        if (!any)
+            /* MUTANT-OK release: the models join nobody */
             return cas_release(&worker->retiring, &leaves, WORKER_GONE) || /* EDGE sched.leave */
                    leaves == WORKER_ENDS;
         park_alone(worker);

@@ -612,7 +612,7 @@ int main(int argc, char **argv)
     static const char *const subjects[] = {
         "runtime/task/cancel.", "runtime/task/strand.", "runtime/task/scope.",
         "runtime/task/waiters.", "runtime/task/timeout.", "runtime/task/record.",
-        "runtime/task/lock.",    NULL};
+        NULL};
 
     return model_main(argc, argv, models, sizeof(models) / sizeof(*models), subjects);
 }

@@ -106,6 +106,13 @@ static void begin_limit(void)
     }
 }
 
+/* The place is taken, and thread 0 or 1, or both, will wait for it. */
+static void begin_full(void)
+{
+    begin_limit();
+    MODEL_CHECK(thrum_counted_enter(&group, false) == 0);
+}
+
 /* One that is over when only daemons are left, of which thread 0 is one, and thread 1 is none. */
 static void begin_daemons(void)
 {
@@ -316,6 +323,15 @@ static void check_room(void)
     MODEL_CHECK(group.state == 0 && group.first == NULL && group.alive == 1);
 }
 
+/* One that thinks that the sleep is its to end. */
+static void mistake(void)
+{
+    struct wait wait;
+
+    if (thrum_wait_of(&places[0].strand, &wait))
+        thrum_wait_fire(&wait, WAIT_CANCELLED);
+}
+
 static void is_daemon(void)
 {
     MODEL_CHECK(thrum_event_wait(&never) == THRUM_ECANCELED);
@@ -387,6 +403,8 @@ static const struct model models[] = {
     {"a cancelled join", begin_join, {runs_sleeper, joins_cancelled, cancel_scope},
      check_cancelled, 1, 2, false},
     LARGE("three for one place", begin_limit, check_room, comes_0, comes_1, comes_2),
+    {"a place and a mistake", begin_full, {comes_0, comes_1, last_one, mistake}, check_room, 1, 2,
+     false},
     LARGE("a place and a cancel", begin_limit, check_room, may_come_0, may_come_1, cancel_group),
 };
 
