@@ -16,6 +16,7 @@
  * Edges
  *   sched.rest   rests -> rests, look   what everybody did before
  *   sched.busy   stirs <-> the clock    one sees the other
+ *   sched.hold   release -> a simulated world   what its holder has made ready
  */
 #include "runtime/base/point.h"
 #include "runtime/plat/futex.h"
@@ -95,7 +96,8 @@ static void change_holds(struct scheduler *scheduler, uint64_t by)
     }
     thrum_scheduler_here(scheduler);
     thrum_worker_stirs(scheduler);
-    add_relaxed(&scheduler->holds, by); /* relaxed: brought by busy */
+    /* MUTANT-OK release: brought by busy, but for a simulated world, which is not in the models */
+    add_release(&scheduler->holds, by); /* EDGE sched.hold */
     thrum_worker_rests(scheduler);
 }
 

@@ -332,14 +332,16 @@ static bool time_passes(struct sim *sim)
     return true;
 }
 
-/* relaxed: where it matters we are the only thread */
 static void wait_for_something(struct sim *sim)
 {
     struct scheduler *scheduler = sim->worker->scheduler;
 
-    if (load_relaxed(&scheduler->holds)) /* relaxed: see above */
+    if (load_acquire(&scheduler->holds)) { /* EDGE sched.hold */
         thrum_worker_wait_outside(sim->worker);
-    else if (!time_passes(sim))
+        return;
+    }
+    gather_all(sim); /* who has just let go may have made something ready before */
+    if (sim->count == 0 && !time_passes(sim))
         sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
 }
 

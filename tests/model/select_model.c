@@ -21,6 +21,8 @@ static uint64_t given[2];   /* plain: what two who release have done before */
 static int chosen;
 
 /* Whichever comes first: the order of the cases is as good. */
+const struct wait_kind thrum_sleep_wait = {.what = "time"};
+
 size_t thrum_draw_below(size_t n)
 {
     (void)n;
