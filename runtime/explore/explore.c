@@ -15,9 +15,9 @@
 #include "runtime/plat/memory.h"
 
 #define REPORTED 40 /* turns that are printed of a failure: its last */
-#define MIXTURE 8 /* of so many runs of the default strategy */
-#define MIX_POS 4 /* this one is by POS, */
-#define MIX_PCT 7 /* and this one by PCT, of changing depth */
+#define MIXTURE 8   /* of so many runs of the default strategy */
+#define MIX_POS 4   /* this one is by POS, */
+#define MIX_PCT 7   /* and this one by PCT, of changing depth */
 
 static const char *const names[] = {"default", "random", "pct", "pos", "surw", "systematic"};
 
@@ -81,6 +81,7 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
     if (strategy == THRUM_STRATEGY_DEFAULT) {
         strategy = THRUM_STRATEGY_SURW;
         explorer->surw.alike = run % 2;
+        explorer->surw.all = run % 4 >= 2;
         if (run % MIXTURE == MIX_POS)
             strategy = THRUM_STRATEGY_POS;
         if (run % MIXTURE == MIX_PCT) {
@@ -102,9 +103,8 @@ static void tell(const thrum_explore_options *options, const thrum_explore_resul
     fprintf(stderr,
             "thrum: %s%srun %" PRIu64 " (%s, seed %" PRIu64 ") failed: %s (%d); the same again: "
             "THRUM_REPLAY='%s'\n",
-            name ? name : "", name ? ": " : "", result->failing,
-            names[options->strategy], options->seed,
-            thrum_errname(result->status), result->status, result->replay);
+            name ? name : "", name ? ": " : "", result->failing, names[options->strategy],
+            options->seed, thrum_errname(result->status), result->status, result->replay);
 }
 
 /* THRUM_REPORT: a page about it. */
@@ -159,8 +159,7 @@ static int attempt(void *arg, const struct delta *deltas, size_t count,
                    const struct delta **recorded, size_t *recorded_count)
 {
     struct here *here = arg;
-    int status =
-        thrum_explorer_replay(here->explorer, deltas, count, NULL, NULL, &here->recorded);
+    int status = thrum_explorer_replay(here->explorer, deltas, count, NULL, NULL, &here->recorded);
 
     *recorded = here->recorded.deltas;
     *recorded_count = here->recorded.deltas_count;
@@ -194,8 +193,8 @@ static int investigate(struct explorer *explorer, const struct oracle *oracle,
 static int repeat(struct explorer *explorer, const struct oracle *oracle, int status)
 {
     uint64_t hash = explorer->hash;
-    int again = thrum_explorer_replay(explorer, oracle->deltas, oracle->deltas_count, NULL, NULL,
-                                      NULL);
+    int again =
+        thrum_explorer_replay(explorer, oracle->deltas, oracle->deltas_count, NULL, NULL, NULL);
 
     if (again == status && explorer->hash == hash)
         return 0;

@@ -6,10 +6,12 @@
  * Every player has a random priority; the highest goes on. At depth - 1 random
  * places the one that runs is put below all others. A bug of that depth is
  * found with a probability of at least 1 / (players * length ^ (depth - 1)).
- * Who yields goes below all others too, or a spinning player would starve them.
+ * Who yields goes below all others too, and who goes on for longer than whole histories
+ * are, or a spinning player would starve them.
  */
 #include "runtime/world/strategies.h"
 
+#define PATIENCE 16
 #define ABOVE ((uint64_t)1 << 63) /* priorities that were drawn; below it those that were lowered */
 
 static void begin(void *self, struct sim *sim)
@@ -42,12 +44,15 @@ static size_t highest(const struct sim *sim, const struct choice *choice)
 static size_t choose(void *self, struct sim *sim, const struct choice *choice)
 {
     struct pct *pct = self;
-    uint64_t at = pct->choices++;
+    uint64_t at = pct->choices++, patience = pct->shortest + PATIENCE;
 
     for (size_t i = 0; i < choice->count; i++) {
         struct player *player = choice_at(sim, choice, i);
 
-        if (player->yielded && player->stake.priority >= ABOVE)
+        bool last = i == choice->count - 1; /* it has just arrived */
+
+        if ((player->yielded && (last || player->stake.priority >= ABOVE)) ||
+            (player == choice->runs && sim->streak > patience))
             player->stake.priority = --pct->low;
     }
     for (unsigned i = 0; i + 1 < pct->depth; i++)
@@ -56,12 +61,12 @@ static size_t choose(void *self, struct sim *sim, const struct choice *choice)
     return highest(sim, choice);
 }
 
-
 static void end(void *self, struct sim *sim)
 {
     struct pct *pct = self;
 
-    (void)sim;
+    if (sim->steps < pct->shortest || pct->shortest == 0)
+        pct->shortest = sim->steps;
     if (pct->choices > pct->length)
         pct->length = pct->choices;
 }

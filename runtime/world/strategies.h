@@ -28,7 +28,8 @@ struct pct {
     uint64_t length;  /* how many choices a history has: the most seen so far */
     uint64_t choices; /* in this history */
     uint64_t change[PCT_DEPTH_MAX];
-    uint64_t low; /* the next priority below all others */
+    uint64_t low;      /* the next priority below all others */
+    uint64_t shortest; /* turns that the shortest history so far had */
 };
 
 extern const struct strategy thrum_pct_strategy; /* self: struct pct */
@@ -51,12 +52,17 @@ struct surw {
     size_t seen_count, seen_capacity;
     uint64_t *weights; /* of each task, with all below it, for this history's object */
     size_t weights_capacity;
+    uint64_t shortest; /* turns that the shortest history so far had */
+    uint64_t since;    /* turns since somebody has touched the object */
+    bool *chosen;      /* is this object one of this history? By number */
+    size_t chosen_capacity;
+    bool all;          /* a history has all objects, not one: to be set between histories */
     uint64_t histories;
     bool alike;              /* tasks that do the like count as one: to be set between histories */
     struct surw_kind *kinds; /* of those alive, if so */
     size_t kinds_count, kinds_capacity;
     bool profiles;   /* this one is watched */
-    uint32_t object; /* of this history; 0: all */
+    bool selects; /* this history has objects */
     struct player *intended;
     struct player **alive;
     size_t alive_count, alive_capacity;

@@ -17,6 +17,9 @@
  * in some histories tasks *alike*, those with one parent that touch the same
  * objects in the same ways, count as one when the intended one is drawn.
  *
+ * In other histories, which the explorer mixes in, all objects count as one: a bug
+ * that needs many switches at several objects is found like that.
+ *
  * How many events are to be expected is learned from the first histories, and
  * now and then again. What a task that has not started yet will do counts with
  * who will start it, and goes over to it then; if that one was intended, so
@@ -37,6 +40,7 @@
 #define NOWHERE UINT32_MAX
 #define FIRST 64
 #define NAMES_MAX ((size_t)1 << 16)
+#define PATIENCE 16
 #define PROFILES 2 /* the first histories are watched, and then each that is a power of two */
 
 struct surw_task {
@@ -298,19 +302,38 @@ static void remember(struct surw *surw)
 
 /* ---- one history --------------------------------------------------------------------------------- */
 
-/* Of each task, with all that it starts: what is expected for the object of this history. */
-static void weigh(struct surw *surw)
+/* Of each task, with all that it starts: what is expected for the objects of this history. */
+static bool weigh(struct surw *surw)
 {
     while (surw->weights_capacity < surw->tasks_count)
         if (!reserve(&surw->weights, surw->weights_capacity, &surw->weights_capacity,
                      sizeof *surw->weights))
-            return;
+            return false;
     for (size_t i = 0; i < surw->tasks_count; i++)
-        surw->weights[i] =
-            count_slot(surw->counts, surw->counts_mask, (uint32_t)i, surw->object)->most;
+        surw->weights[i] = 0;
+    for (size_t i = 0; i <= surw->counts_mask; i++)
+        if (surw->counts[i].object && surw->chosen[surw->counts[i].object])
+            surw->weights[surw->counts[i].task] += surw->counts[i].most;
     for (size_t i = surw->tasks_count; i-- > 0;)
         if (surw->tasks[i].parent != NOWHERE)
             surw->weights[surw->tasks[i].parent] += surw->weights[i];
+    return true;
+}
+
+/* Draw the objects of this history. */
+static bool select_objects(struct surw *surw, struct sim *sim)
+{
+    size_t one;
+
+    while (surw->chosen_capacity <= surw->objects_known)
+        if (!reserve(&surw->chosen, surw->chosen_capacity, &surw->chosen_capacity,
+                     sizeof *surw->chosen))
+            return false;
+    memset(surw->chosen, 0, surw->chosen_capacity * sizeof *surw->chosen);
+    one = oracle_below(sim->oracle, surw->objects_count);
+    for (size_t i = 0; i < surw->objects_count; i++)
+        surw->chosen[surw->objects[i]] = i == one || surw->all;
+    return weigh(surw);
 }
 
 static void begin(void *self, struct sim *sim)
@@ -319,21 +342,19 @@ static void begin(void *self, struct sim *sim)
 
     surw->profiles = surw->histories < PROFILES || (surw->histories & (surw->histories - 1)) == 0;
     surw->histories++;
-    surw->object = 0;
+    surw->since = 0;
     surw->seen_count = 0;
     surw->intended = NULL;
     surw->alive_count = 0;
-    if (surw->objects_count > 0) {
-        surw->object = surw->objects[oracle_below(sim->oracle, surw->objects_count)];
-        weigh(surw);
-    }
+    surw->selects = surw->objects_count > 0 && select_objects(surw, sim);
 }
 
 static void end(void *self, struct sim *sim)
 {
     struct surw *surw = self;
 
-    (void)sim;
+    if (sim->steps < surw->shortest || surw->shortest == 0)
+        surw->shortest = sim->steps;
     if (surw->profiles)
         remember(surw);
 }
@@ -347,7 +368,7 @@ static void born(void *self, struct sim *sim, struct player *player)
     player->stake.entry = task_find(surw, player->id);
     if (player->stake.entry == NOWHERE && surw->profiles)
         player->stake.entry = task_learn(surw, player);
-    weight = surw->object && player->stake.entry < surw->weights_capacity
+    weight = surw->selects && player->stake.entry < surw->weights_capacity
                  ? surw->weights[player->stake.entry]
                  : 0;
     player->stake.weight = weight;
@@ -451,22 +472,32 @@ static void intend(struct surw *surw, struct sim *sim)
 
 static bool concerns(struct surw *surw, const struct player *player)
 {
-    const struct surw_seen *seen = surw->object ? seen_of(surw, player) : NULL;
+    const struct surw_seen *seen = surw->selects ? seen_of(surw, player) : NULL;
 
-    return seen && seen->object == surw->object;
+    return seen && seen->object < surw->chosen_capacity && surw->chosen[seen->object];
 }
 
-/* Everybody who may is about to touch the object, and the intended one cannot: another is. */
+/*
+ * The intended one cannot go on, or nobody else should: of those held back another is intended.
+ * If there is none, anybody goes.
+ */
 static size_t intend_one_of(struct surw *surw, struct sim *sim, const struct choice *choice)
 {
     uint64_t total = 0, at;
 
-    for (size_t i = 0; i < choice->count; i++)
-        total += choice_at(sim, choice, i)->stake.weight + 1;
+    for (size_t i = 0; i < choice->count; i++) {
+        const struct player *player = choice_at(sim, choice, i);
+
+        total += concerns(surw, player) ? player->stake.weight + 1 : 0;
+    }
+    if (total == 0)
+        return oracle_below(sim->oracle, choice->count);
     at = oracle_below(sim->oracle, total);
     for (size_t i = 0; i < choice->count; i++) {
         struct player *player = choice_at(sim, choice, i);
 
+        if (!concerns(surw, player))
+            continue;
         if (at <= player->stake.weight) {
             surw->intended = player;
             return i;
@@ -501,8 +532,12 @@ static size_t choose(void *self, struct sim *sim, const struct choice *choice)
     struct surw *surw = self;
     size_t index;
 
-    if (surw->object && !surw->intended)
+    if (surw->selects && !surw->intended)
         intend(surw, sim);
+    if (surw->since > surw->shortest + PATIENCE) { /* the others spin until those held back go */
+        surw->since = 0;
+        return intend_one_of(surw, sim, choice);
+    }
     index = any_of(surw, sim, choice, false);
     if (index == choice->count)
         index = any_of(surw, sim, choice, true);
@@ -515,8 +550,10 @@ static void turn(void *self, struct sim *sim, struct player *player)
 
     if (surw->profiles)
         learn(surw, player);
+    surw->since++;
     if (!concerns(surw, player))
         return;
+    surw->since = 0;
     if (player->stake.weight > 0)
         player->stake.weight--;
     if (player == surw->intended)
@@ -536,5 +573,6 @@ void thrum_surw_fini(struct surw *surw)
     thrum_memory_put(surw->objects);
     thrum_memory_put(surw->weights);
     thrum_memory_put(surw->kinds);
+    thrum_memory_put(surw->chosen);
     thrum_memory_put(surw->alive);
 }
