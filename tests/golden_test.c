@@ -174,19 +174,19 @@ static const struct {
 } programs[] = {
     {"locks",
      program_locks,
-     {UINT64_C(0xa81120deaad051e9), UINT64_C(0x05445d6b6a608b9d), UINT64_C(0x5e5d0e3dc9a5af48),
+     {UINT64_C(0x66f720fa06388a0f), UINT64_C(0x05445d6b6a608b9d), UINT64_C(0x35ca6f621086bdd6),
       UINT64_C(0xaec8b6c824a4a1dc), UINT64_C(0x68157b07b791a2b4)}},
     {"server",
      program_server,
-     {UINT64_C(0xe98a512488ac7e89), UINT64_C(0xca96c6f35abd726c), UINT64_C(0xea2e8ef980401e9f),
+     {UINT64_C(0x0fd4cdf17f3ae669), UINT64_C(0xca96c6f35abd726c), UINT64_C(0x9d0e26f21231fc87),
       UINT64_C(0x485f4c082f38c746), UINT64_C(0x50a4ff112bd7c6f7)}},
     {"wakes",
      program_wakes,
-     {UINT64_C(0x447bfb1ccf378c93), UINT64_C(0x89691b276a8c0ba4), UINT64_C(0x916eec6a22d42063),
+     {UINT64_C(0xc05e64c828dd5950), UINT64_C(0x89691b276a8c0ba4), UINT64_C(0x916eec6a22d42063),
       UINT64_C(0x6f10f6f243f965c3), UINT64_C(0x527c19991763732c)}},
     {"fails",
      program_fails,
-     {UINT64_C(0x03d0b0a994797882), UINT64_C(0x7e7d1089d45405a2), UINT64_C(0x4a7491010b750480),
+     {UINT64_C(0xc43adaa77ad07286), UINT64_C(0x7e7d1089d45405a2), UINT64_C(0x5a7e3e0ba2dc3b92),
       UINT64_C(0x925edeb417683c92), UINT64_C(0xf3d4975b0974681c)}},
 };
 
