@@ -164,8 +164,7 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
                             .arg = &naming};
     int status;
 
-    replay.done = thrum_memory_get(count + 1, 16);
-    if (!replay.done)
+    if (!thrum_replay_prepare(&replay))
         return -ENOMEM;
     oracle->strategy = &thrum_replay_strategy;
     oracle->self = &replay;
@@ -176,6 +175,6 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
     status = thrum_explorer_run(explorer, oracle);
     if (matched)
         *matched = replay.matched;
-    thrum_memory_put(replay.done);
+    thrum_replay_fini(&replay);
     return status;
 }

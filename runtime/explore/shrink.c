@@ -4,12 +4,14 @@
 #include "runtime/explore/explorer.h"
 #include "runtime/plat/memory.h"
 
-#define JOINS_MAX 20000 /* tries */
+#define JOINS_MAX 20000                /* tries */
+#define DELTAS_MAX ((uint64_t)1 << 24) /* to be tried in all: then it is short enough */
 
 struct shrink {
     const struct attempts *attempts;
     int status;
     uint64_t runs;
+    uint64_t tried;       /* deltas, in all runs */
     unsigned joins;       /* tried */
     struct delta *deltas; /* the fewest so far */
     size_t count;
@@ -31,6 +33,9 @@ static bool does_with_some(struct shrink *shrink, size_t count)
     const struct delta *recorded;
     size_t happened;
 
+    shrink->tried += count;
+    if (shrink->tried > DELTAS_MAX)
+        return false;
     shrink->runs++;
     if (shrink->attempts->attempt(shrink->attempts->arg, shrink->some, count, &recorded,
                                   &happened) != shrink->status ||

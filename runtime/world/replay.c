@@ -8,6 +8,46 @@
  */
 #include "runtime/world/strategies.h"
 
+#include "runtime/plat/memory.h"
+
+/* The i-th is of the i-th delta, and its `first` of the i-th chain of the table. */
+struct replay_place {
+    uint32_t first; /* which delta, plus 1 */
+    uint32_t next;  /* likewise */
+    bool done;      /* it was honoured */
+};
+
+static size_t chain_of(const struct replay *replay, uint64_t at, uint32_t op)
+{
+    return (size_t)sim_mix(at + op) & replay->mask;
+}
+
+/* Earlier deltas stand first. */
+bool thrum_replay_prepare(struct replay *replay)
+{
+    size_t size = 1;
+
+    while (size <= replay->count)
+        size *= 2;
+    replay->places = thrum_memory_get(size * sizeof *replay->places, 16);
+    if (!replay->places)
+        return false;
+    replay->mask = size - 1;
+    for (size_t i = replay->count; i-- > 0;) {
+        struct replay_place *chain =
+            &replay->places[chain_of(replay, replay->deltas[i].at, replay->deltas[i].op)];
+
+        replay->places[i].next = chain->first;
+        chain->first = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+void thrum_replay_fini(struct replay *replay)
+{
+    thrum_memory_put(replay->places);
+}
+
 static void begin(void *self, struct sim *sim)
 {
     struct replay *replay = self;
@@ -15,7 +55,7 @@ static void begin(void *self, struct sim *sim)
     (void)sim;
     replay->matched = 0;
     for (size_t i = 0; i < replay->count; i++)
-        replay->done[i] = false;
+        replay->places[i].done = false;
 }
 
 static void born(void *self, struct sim *sim, struct player *player)
@@ -40,19 +80,19 @@ static size_t index_of(const struct sim *sim, const struct choice *choice, uint6
 static size_t find(const struct replay *replay, const struct player *player, uint32_t before,
                    enum delta_kind kind)
 {
-    size_t i = 0;
+    size_t i = replay->places[chain_of(replay, player->id, player->op)].first;
 
-    while (i < replay->count &&
-           (replay->done[i] || replay->deltas[i].at != player->id ||
-            replay->deltas[i].op != player->op || replay->deltas[i].before != before ||
-            replay->deltas[i].kind != (uint32_t)kind))
-        i++;
-    return i;
+    while (i > 0 &&
+           (replay->places[i - 1].done || replay->deltas[i - 1].at != player->id ||
+            replay->deltas[i - 1].op != player->op || replay->deltas[i - 1].before != before ||
+            replay->deltas[i - 1].kind != (uint32_t)kind))
+        i = replay->places[i - 1].next;
+    return i > 0 ? i - 1 : replay->count;
 }
 
 static size_t honour(struct replay *replay, size_t i, size_t answer)
 {
-    replay->done[i] = true;
+    replay->places[i].done = true;
     replay->matched++;
     replay->deviates = true;
     return answer;
@@ -100,9 +140,4 @@ static void turn(void *self, struct sim *sim, struct player *player)
 }
 
 const struct strategy thrum_replay_strategy = {
-    .begin = begin,
-    .born = born,
-    .choose = choose,
-    .draw = draw,
-    .cancels = cancels,
-    .turn = turn};
+    .begin = begin, .born = born, .choose = choose, .draw = draw, .cancels = cancels, .turn = turn};

@@ -95,7 +95,8 @@ void thrum_systematic_fini(struct systematic *all);
 struct replay {
     const struct delta *deltas;
     size_t count;
-    bool *done;                                           /* of each: it was honoured */
+    struct replay_place *places; /* of each, and a hash table of where they are */
+    size_t mask;
     size_t matched;                                       /* how many were */
     void (*born)(void *arg, const struct player *player); /* is told of all players; or NULL */
     void *arg;
@@ -106,6 +107,9 @@ struct replay {
 };
 
 extern const struct strategy thrum_replay_strategy; /* self: struct replay */
+/* The deltas are there. False: out of memory. */
+bool thrum_replay_prepare(struct replay *replay);
+void thrum_replay_fini(struct replay *replay);
 
 /* For runs that are not explored: random, from a seed; 0: in order. NULL: out of memory. */
 struct oracle *thrum_oracle_random(uint64_t seed);
