@@ -1,7 +1,6 @@
 /*
- * go_channels.c - bugs of Go programs with channels, after the kinds that GoKer collects. The names
- * are those of its kernels, the code is our own and smaller. A context that is cancelled is a
- * channel that is closed, as in Go.
+ * go_channels.c - bugs of Go programs with channels, after the kinds that GoKer collects; no code
+ * of theirs. A context that is cancelled is a channel that is closed, as in Go.
  */
 #include "tests/bugs/chan.h"
 
@@ -58,8 +57,8 @@ TASK(cancels)
     chan_close(&go.done);
     return 0;
 }
-KERNEL(grpc_1275, 0, 0, 0, answers, takes_answer_or_gives_up, cancels)
-KERNEL(kubernetes_5316, 0, 0, 0, cancels, answers, takes_answer_or_gives_up)
+KERNEL(answer_after_cancel, 0, 0, 0, answers, takes_answer_or_gives_up, cancels)
+KERNEL(answer_after_cancel_first, 0, 0, 0, cancels, answers, takes_answer_or_gives_up)
 
 /* Of two that answer only one is heard. */
 TASK(takes_one)
@@ -68,7 +67,7 @@ TASK(takes_one)
     RECEIVE(go.c);
     return 0;
 }
-KERNEL(moby_21233, 0, 0, 0, answers, answers, takes_one)
+KERNEL(two_answers_one_heard, 0, 0, 0, answers, answers, takes_one)
 
 /* The receiver goes at the first error. */
 TASK(sends_an_error)
@@ -93,7 +92,7 @@ TASK(receives_until_error)
     }
     return 0;
 }
-KERNEL(kubernetes_38669, 0, 0, 0, answers, sends_an_error, receives_until_error)
+KERNEL(gone_at_first_error, 0, 0, 0, answers, sends_an_error, receives_until_error)
 
 /* ---- a lock held over a send ------------------------------------------------------------------------ */
 
@@ -117,8 +116,8 @@ TASK(locks_then_receives)
     RECEIVE(go.c);
     return 0;
 }
-KERNEL(kubernetes_6632, 0, 0, 0, sends_with_lock, locks_then_receives)
-KERNEL(serving_2137, 1, 0, 0, sends_with_lock, sends_with_lock, locks_then_receives,
+KERNEL(send_with_lock, 0, 0, 0, sends_with_lock, locks_then_receives)
+KERNEL(send_with_lock_among_six, 1, 0, 0, sends_with_lock, sends_with_lock, locks_then_receives,
        locks_then_receives, sends_with_lock, locks_then_receives)
 
 /* With room for one the second send waits. */
@@ -144,7 +143,7 @@ TASK(takes_both)
     RECEIVE(go.c);
     return 0;
 }
-KERNEL(etcd_6873, 1, 0, 0, takes_both, sends_twice_with_lock)
+KERNEL(second_send_with_lock, 1, 0, 0, takes_both, sends_twice_with_lock)
 
 /* A read lock, and a writer who stands between. */
 TASK(reads_then_sends)
@@ -167,7 +166,7 @@ TASK(writes_then_receives)
     RECEIVE(go.c);
     return 0;
 }
-KERNEL(kubernetes_26980, 0, 0, 0, reads_then_sends, writes_then_receives)
+KERNEL(send_with_read_lock, 0, 0, 0, reads_then_sends, writes_then_receives)
 
 /* ---- two channels in two orders ---------------------------------------------------------------------- */
 
@@ -198,7 +197,7 @@ TASK(sets_x)
     STORE(go.x, 1);
     return 0;
 }
-KERNEL(etcd_7492, 0, 0, 0, sends_c_then_d, takes_d_first_if_set, sets_x)
+KERNEL(channels_in_two_orders, 0, 0, 0, sends_c_then_d, takes_d_first_if_set, sets_x)
 
 /* Each sends to the other twice, unless the other was there first; there is room for one. */
 TASK(c_then_takes_d)
@@ -228,7 +227,7 @@ TASK(d_then_takes_c)
     RECEIVE(go.c);
     return 0;
 }
-KERNEL(cockroach_10790, 1, 1, 0, c_then_takes_d, d_then_takes_c)
+KERNEL(both_send_twice, 1, 1, 0, c_then_takes_d, d_then_takes_c)
 
 /* ---- close ------------------------------------------------------------------------------------------- */
 
@@ -243,7 +242,7 @@ TASK(closes_once)
     }
     return 0;
 }
-KERNEL(grpc_1687, 0, 0, 0, closes_once, closes_once)
+KERNEL(close_twice, 0, 0, 0, closes_once, closes_once)
 
 /* A send into a channel that another closes. */
 TASK(sends_if_open)
@@ -261,8 +260,8 @@ TASK(sets_and_closes)
     chan_close(&go.c);
     return 0;
 }
-KERNEL(grpc_2371, 2, 0, 0, sends_if_open, sets_and_closes)
-KERNEL(cockroach_35501, 2, 0, 0, sends_if_open, sends_if_open, sets_and_closes)
+KERNEL(send_to_closed, 2, 0, 0, sends_if_open, sets_and_closes)
+KERNEL(two_send_to_closed, 2, 0, 0, sends_if_open, sends_if_open, sets_and_closes)
 
 /* It is never closed, when the sender has stopped; the receiver ranges over it. */
 TASK(sends_and_closes_if_on)
@@ -284,7 +283,7 @@ TASK(ranges)
         status = chan_receive(&go.c, NULL);
     return status == THRUM_ESHUTDOWN ? 0 : status;
 }
-KERNEL(cockroach_24808, 1, 0, 0, sends_and_closes_if_on, ranges, sets_x)
+KERNEL(never_closed, 1, 0, 0, sends_and_closes_if_on, ranges, sets_x)
 
 /* ---- select ------------------------------------------------------------------------------------------- */
 
@@ -313,7 +312,7 @@ TASK(takes_two_stops_at_stop)
             return which < 0 ? which : 0;
     }
 }
-KERNEL(istio_16224, 0, 0, 0, ticks, takes_two_stops_at_stop, stops)
+KERNEL(stop_taken_before_tick, 0, 0, 0, ticks, takes_two_stops_at_stop, stops)
 
 /* A time-out races with the answer that has no room. */
 TASK(waits_a_second)
@@ -336,7 +335,7 @@ TASK(answers_after_a_second)
     SEND(go.c, 1);
     return 0;
 }
-KERNEL(kubernetes_25331, 0, 0, 0, waits_a_second, answers_after_a_second)
+KERNEL(answer_after_timeout, 0, 0, 0, waits_a_second, answers_after_a_second)
 
 /* ---- with WaitGroups --------------------------------------------------------------------------------- */
 
@@ -358,7 +357,8 @@ TASK(waits_then_receives)
     chan_close(&go.c);
     return ranges(NULL);
 }
-KERNEL(cockroach_13197, 1, 0, 2, sends_and_is_done, sends_and_is_done, waits_then_receives, sets_x)
+KERNEL(wait_before_receive, 1, 0, 2, sends_and_is_done, sends_and_is_done, waits_then_receives,
+       sets_x)
 
 /* Done is said after a send that nobody takes once the flag is up. */
 TASK(takes_unless_stopped)
@@ -371,7 +371,7 @@ TASK(takes_unless_stopped)
     }
     return thrum_latch_wait(&go.latch);
 }
-KERNEL(etcd_5509, 0, 0, 2, sends_and_is_done, sends_and_is_done, takes_unless_stopped, sets_x)
+KERNEL(done_after_send, 0, 0, 2, sends_and_is_done, sends_and_is_done, takes_unless_stopped, sets_x)
 
 #define BLOCKED(name, waits)                                        \
     {                                                               \
@@ -382,22 +382,22 @@ KERNEL(etcd_5509, 0, 0, 2, sends_and_is_done, sends_and_is_done, takes_unless_st
         "Go/" #name, name, BUG, 1000, "", "", "", "" \
     }
 
-const struct bug bugs_go_channels[] = {BLOCKED(grpc_1275, "queue"),
-                                       BLOCKED(kubernetes_5316, "queue"),
-                                       BLOCKED(moby_21233, "queue"),
-                                       BLOCKED(kubernetes_38669, "queue"),
-                                       BLOCKED(kubernetes_6632, "queue mutex"),
-                                       BLOCKED(serving_2137, "queue mutex"),
-                                       BLOCKED(etcd_6873, "queue mutex"),
-                                       BLOCKED(kubernetes_26980, "queue rwlock"),
-                                       BLOCKED(etcd_7492, "queue queue"),
-                                       BLOCKED(cockroach_10790, "queue queue"),
-                                       PANICS(grpc_1687),
-                                       PANICS(grpc_2371),
-                                       PANICS(cockroach_35501),
-                                       BLOCKED(cockroach_24808, "queue"),
-                                       BLOCKED(istio_16224, "queue"),
-                                       BLOCKED(kubernetes_25331, "queue"),
-                                       BLOCKED(cockroach_13197, "latch queue"),
-                                       BLOCKED(etcd_5509, "latch queue"),
+const struct bug bugs_go_channels[] = {BLOCKED(answer_after_cancel, "queue"),
+                                       BLOCKED(answer_after_cancel_first, "queue"),
+                                       BLOCKED(two_answers_one_heard, "queue"),
+                                       BLOCKED(gone_at_first_error, "queue"),
+                                       BLOCKED(send_with_lock, "queue mutex"),
+                                       BLOCKED(send_with_lock_among_six, "queue mutex"),
+                                       BLOCKED(second_send_with_lock, "queue mutex"),
+                                       BLOCKED(send_with_read_lock, "queue rwlock"),
+                                       BLOCKED(channels_in_two_orders, "queue queue"),
+                                       BLOCKED(both_send_twice, "queue queue"),
+                                       PANICS(close_twice),
+                                       PANICS(send_to_closed),
+                                       PANICS(two_send_to_closed),
+                                       BLOCKED(never_closed, "queue"),
+                                       BLOCKED(stop_taken_before_tick, "queue"),
+                                       BLOCKED(answer_after_timeout, "queue"),
+                                       BLOCKED(wait_before_receive, "latch queue"),
+                                       BLOCKED(done_after_send, "latch queue"),
                                        {0}};

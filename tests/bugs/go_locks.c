@@ -1,7 +1,7 @@
 /*
- * go_locks.c - bugs of Go programs with locks and conditions, after the kinds that GoKer collects.
- * The names are those of its kernels, the code is our own and smaller. A goroutine is a task; one
- * that nobody waits for is one all the same, for it is to end.
+ * go_locks.c - bugs of Go programs with locks and conditions, after the kinds that GoKer
+ * collects; no code of theirs. A goroutine is a task; one that nobody waits for is one all the same,
+ * for it is to end.
  */
 #include <errno.h>
 
@@ -60,9 +60,9 @@ TASK(ca)
     (void)arg;
     return nested(&go.c, &go.a);
 }
-KERNEL(cockroach_9935, ab, ba)
-KERNEL(etcd_10492, ab, bc, ca)
-KERNEL(moby_4951, ab, ab, ba)
+KERNEL(two_locks, ab, ba)
+KERNEL(three_locks, ab, bc, ca)
+KERNEL(two_locks_three_tasks, ab, ab, ba)
 
 /* One takes the second lock only if it finds a flag that the other sets. */
 TASK(ab_if_set)
@@ -87,7 +87,7 @@ TASK(ba_and_set)
     UNLOCK(go.b);
     return 0;
 }
-KERNEL(kubernetes_13135, ab_if_set, ba_and_set)
+KERNEL(second_lock_if_set, ab_if_set, ba_and_set)
 
 /* ---- a lock is not given back on an early return ---------------------------------------------------- */
 
@@ -118,7 +118,7 @@ TASK(locks_a)
     return 0;
 }
 
-static int cockroach_584(void *arg)
+static int no_unlock_on_early_return(void *arg)
 {
     (void)arg;
     memset(&go, 0, sizeof go);
@@ -146,7 +146,7 @@ TASK(locks_twice)
     UNLOCK(go.a);
     return status == -EDEADLK ? BUG : status; /* Go's would sleep for ever */
 }
-KERNEL(moby_17176, locks_twice, sets_x)
+KERNEL(lock_twice_if_set, locks_twice, sets_x)
 
 TASK(sets_x_locked)
 {
@@ -158,11 +158,11 @@ TASK(sets_x_locked)
     UNLOCK(go.a);
     return 0;
 }
-KERNEL(kubernetes_70277, sets_x_locked, locks_twice, locks_a)
+KERNEL(lock_twice_among_three, sets_x_locked, locks_twice, locks_a)
 
 /* ---- a reader reads again behind a writer who waits -------------------------------------------- */
 
-static int read_twice(void)
+static int read_and_read(void)
 {
     DO(thrum_rwlock_read(&go.rw));
     (void)LOAD(go.x);
@@ -176,7 +176,7 @@ static int read_twice(void)
 TASK(reads_twice)
 {
     (void)arg;
-    return read_twice();
+    return read_and_read();
 }
 
 TASK(writes)
@@ -187,8 +187,8 @@ TASK(writes)
     thrum_rwlock_write_unlock(&go.rw);
     return 0;
 }
-KERNEL(cockroach_6181, reads_twice, writes)
-KERNEL(hugo_3251, reads_twice, reads_twice, writes)
+KERNEL(read_twice, reads_twice, writes)
+KERNEL(read_twice_among_three, reads_twice, reads_twice, writes)
 
 /* Read lock and mutex in two orders, with a writer in between. */
 TASK(mutex_then_read)
@@ -212,7 +212,7 @@ TASK(read_then_mutex)
     thrum_rwlock_read_unlock(&go.rw);
     return 0;
 }
-KERNEL(cockroach_3710, mutex_then_read, read_then_mutex, writes)
+KERNEL(mutex_and_read_lock, mutex_then_read, read_then_mutex, writes)
 
 TASK(write_then_mutex)
 {
@@ -224,7 +224,7 @@ TASK(write_then_mutex)
     thrum_rwlock_write_unlock(&go.rw);
     return 0;
 }
-KERNEL(kubernetes_62464, mutex_then_read, write_then_mutex)
+KERNEL(mutex_and_write_lock, mutex_then_read, write_then_mutex)
 
 /* ---- conditions -------------------------------------------------------------------------------------- */
 
@@ -249,7 +249,7 @@ TASK(sets_and_signals)
     UNLOCK(go.a);
     return 0;
 }
-KERNEL(moby_30408, looks_then_waits, sets_and_signals)
+KERNEL(look_then_wait, looks_then_waits, sets_and_signals)
 
 /* One signal for two who wait. */
 TASK(waits_for_x)
@@ -261,7 +261,7 @@ TASK(waits_for_x)
     UNLOCK(go.a);
     return 0;
 }
-KERNEL(kubernetes_10182, waits_for_x, waits_for_x, sets_and_signals)
+KERNEL(one_signal_for_two, waits_for_x, waits_for_x, sets_and_signals)
 
 /* The flag is set without the lock, between the look and the wait. */
 TASK(sets_without_lock)
@@ -271,7 +271,7 @@ TASK(sets_without_lock)
     thrum_cond_notify_all(&go.cond);
     return 0;
 }
-KERNEL(syncthing_4829, waits_for_x, sets_without_lock)
+KERNEL(signal_without_lock, waits_for_x, sets_without_lock)
 
 /* ---- WaitGroups ---------------------------------------------------------------------------------------- */
 
@@ -293,7 +293,7 @@ TASK(stops_and_waits)
     return thrum_latch_wait(&go.latch);
 }
 
-static int cockroach_1055(void *arg)
+static int no_done_when_stopped(void *arg)
 {
     (void)arg;
     memset(&go, 0, sizeof go);
@@ -323,7 +323,7 @@ TASK(waits_with_lock)
     return status;
 }
 
-static int moby_25384(void *arg)
+static int wait_with_lock(void *arg)
 {
     (void)arg;
     memset(&go, 0, sizeof go);
@@ -351,7 +351,7 @@ TASK(waits_for_none)
         ASSERT(LOAD(go.x) == before); /* it may close what they use */
     return 0;
 }
-KERNEL(cockroach_4407, adds_itself, waits_for_none)
+KERNEL(add_after_wait, adds_itself, waits_for_none)
 
 #define LOCKED(name, holds)                                         \
     {                                                               \
@@ -359,21 +359,21 @@ KERNEL(cockroach_4407, adds_itself, waits_for_none)
     }
 
 const struct bug bugs_go_locks[] = {
-    LOCKED(cockroach_9935, "mutex mutex"),
-    LOCKED(etcd_10492, "mutex mutex mutex"),
-    LOCKED(moby_4951, "mutex mutex"),
-    LOCKED(kubernetes_13135, "mutex mutex"),
-    LOCKED(cockroach_584, "mutex"),
-    {"Go/moby_17176", moby_17176, BUG, 1000, "", "", "", ""},
-    {"Go/kubernetes_70277", kubernetes_70277, BUG, 1000, "", "", "", ""},
-    LOCKED(cockroach_6181, "rwlock rwlock"),
-    LOCKED(hugo_3251, "rwlock rwlock"),
-    LOCKED(cockroach_3710, "rwlock mutex rwlock"),
-    LOCKED(kubernetes_62464, "rwlock mutex"),
-    LOCKED(moby_30408, "condition"),
-    LOCKED(kubernetes_10182, "condition"),
-    LOCKED(syncthing_4829, "condition"),
-    LOCKED(cockroach_1055, "latch"),
-    LOCKED(moby_25384, "latch mutex"),
-    {"Go/cockroach_4407", cockroach_4407, BUG, 1000, "", "", "", ""},
+    LOCKED(two_locks, "mutex mutex"),
+    LOCKED(three_locks, "mutex mutex mutex"),
+    LOCKED(two_locks_three_tasks, "mutex mutex"),
+    LOCKED(second_lock_if_set, "mutex mutex"),
+    LOCKED(no_unlock_on_early_return, "mutex"),
+    {"Go/lock_twice_if_set", lock_twice_if_set, BUG, 1000, "", "", "", ""},
+    {"Go/lock_twice_among_three", lock_twice_among_three, BUG, 1000, "", "", "", ""},
+    LOCKED(read_twice, "rwlock rwlock"),
+    LOCKED(read_twice_among_three, "rwlock rwlock"),
+    LOCKED(mutex_and_read_lock, "rwlock mutex rwlock"),
+    LOCKED(mutex_and_write_lock, "rwlock mutex"),
+    LOCKED(look_then_wait, "condition"),
+    LOCKED(one_signal_for_two, "condition"),
+    LOCKED(signal_without_lock, "condition"),
+    LOCKED(no_done_when_stopped, "latch"),
+    LOCKED(wait_with_lock, "latch mutex"),
+    {"Go/add_after_wait", add_after_wait, BUG, 1000, "", "", "", ""},
     {0}};

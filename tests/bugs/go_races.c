@@ -1,6 +1,5 @@
 /*
- * go_races.c - data races of Go programs, after the kinds that GoKer collects. The names are those
- * of its kernels, the code is our own and smaller.
+ * go_races.c - data races of Go programs, after the kinds that GoKer collects; no code of theirs.
  */
 #include "tests/bugs/chan.h"
 
@@ -46,8 +45,8 @@ TASK(map_read)
     ASSERT(LOAD(go.map) == 0);
     return 0;
 }
-KERNEL(kubernetes_79631, map_write_locked, map_write)
-KERNEL(istio_8967, map_write_locked, map_write_locked, map_read)
+KERNEL(map_two_writers, map_write_locked, map_write)
+KERNEL(map_read_unlocked, map_write_locked, map_write_locked, map_read)
 
 /* Two append: one of the elements is lost. */
 TASK(appends)
@@ -63,7 +62,7 @@ TASK(appends)
         ASSERT(LOAD(go.length) == 2);
     return 0;
 }
-KERNEL(cockroach_1462, appends, appends)
+KERNEL(two_append, appends, appends)
 
 /* Made at the first use, by each who finds it missing. */
 TASK(makes_once)
@@ -75,7 +74,7 @@ TASK(makes_once)
     }
     return 0;
 }
-KERNEL(serving_3148, makes_once, makes_once)
+KERNEL(made_twice, makes_once, makes_once)
 
 /* Seen to be ready before it is. */
 TASK(publishes)
@@ -93,7 +92,7 @@ TASK(looks)
         ASSERT(LOAD(go.x) == 7);
     return 0;
 }
-KERNEL(istio_8144, publishes, looks)
+KERNEL(ready_too_soon, publishes, looks)
 
 /* Used after it was set to nil. */
 TASK(uses_if_there)
@@ -112,7 +111,7 @@ TASK(sets_to_nil)
     UNLOCK(go.a);
     return 0;
 }
-KERNEL(grpc_3090, uses_if_there, sets_to_nil)
+KERNEL(nil_after_look, uses_if_there, sets_to_nil)
 
 /* A loop's variable is shared by what the loop has started. */
 TASK(loop_variable)
@@ -131,7 +130,7 @@ TASK(loop_goes_on)
     STORE(go.x, 1);
     return 0;
 }
-KERNEL(cockroach_27659, loop_variable, loop_goes_on, loop_variable)
+KERNEL(loop_variable_shared, loop_variable, loop_goes_on, loop_variable)
 
 /* A counter is read without the lock under which it is counted. */
 TASK(counts)
@@ -150,7 +149,7 @@ TASK(compares)
     ASSERT(LOAD(go.x) == LOAD(go.y));
     return 0;
 }
-KERNEL(kubernetes_82550, counts, counts, compares)
+KERNEL(counters_read_unlocked, counts, counts, compares)
 
 /* What was sent is changed after the send. */
 TASK(sends_then_changes)
@@ -169,15 +168,15 @@ TASK(receives_and_reads)
     ASSERT(LOAD(go.x) == 1);
     return 0;
 }
-KERNEL(kubernetes_80284, sends_then_changes, receives_and_reads)
+KERNEL(changed_after_send, sends_then_changes, receives_and_reads)
 
 #define RACES(name)                                  \
     {                                                \
         "Go/" #name, name, BUG, 1000, "", "", "", "" \
     }
 
-const struct bug bugs_go_races[] = {RACES(kubernetes_79631), RACES(istio_8967),
-                                    RACES(cockroach_1462),   RACES(serving_3148),
-                                    RACES(istio_8144),       RACES(grpc_3090),
-                                    RACES(cockroach_27659),  RACES(kubernetes_82550),
-                                    RACES(kubernetes_80284), {0}};
+const struct bug bugs_go_races[] = {RACES(map_two_writers),      RACES(map_read_unlocked),
+                                    RACES(two_append),           RACES(made_twice),
+                                    RACES(ready_too_soon),       RACES(nil_after_look),
+                                    RACES(loop_variable_shared), RACES(counters_read_unlocked),
+                                    RACES(changed_after_send),   {0}};
