@@ -32,7 +32,7 @@ static bool number_from(const char *name, uint64_t *number)
     return *text != '\0' && *end == '\0';
 }
 
-/* ---- who chooses --------------------------------------------------------------------------------- */
+/* ---- who chooses ---------------------------------------------------------------------------- */
 
 static void use(struct oracle *oracle, struct explorer *explorer, uint32_t strategy, uint64_t run)
 {
@@ -92,7 +92,7 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
     use(oracle, explorer, strategy, run);
 }
 
-/* ---- a failure ------------------------------------------------------------------------------------- */
+/* ---- a failure ------------------------------------------------------------------------------ */
 
 static void tell(const thrum_explore_options *options, const thrum_explore_result *result)
 {
@@ -205,7 +205,7 @@ static int repeat(struct explorer *explorer, const struct oracle *oracle, int st
     return THRUM_EDIVERGED;
 }
 
-/* ---- many runs --------------------------------------------------------------------------------------- */
+/* ---- many runs ------------------------------------------------------------------------------ */
 
 static int one(struct explorer *explorer, struct oracle *oracle, thrum_explore_result *result)
 {

@@ -160,8 +160,8 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
 {
     struct naming naming = {deltas, paths, count};
     struct oracle own = {0}, *oracle = recorded ? recorded : &own;
-    struct replay replay = {.deltas = deltas, .count = count, .born = paths ? name : NULL,
-                            .arg = &naming};
+    struct replay replay = {
+        .deltas = deltas, .count = count, .born = paths ? name : NULL, .arg = &naming};
     int status;
 
     if (!thrum_replay_prepare(&replay))

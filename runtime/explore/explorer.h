@@ -12,14 +12,14 @@ struct explorer {
     void *arg;
     thrum_runtime *runtime;
     struct sim *sim;
-    bool talks;     /* deadlock reports are printed */
+    bool talks;            /* deadlock reports are printed */
     struct report *report; /* what is replayed is told here; or NULL */
-    bool isolated;  /* another process looks into failures */
-    bool exceeded;  /* this run was cut off */
-    bool cancelled; /* its root was cancelled to see what becomes of it */
-    uint64_t turns; /* the most that a run has had */
-    uint64_t cancel_at; /* SYSTEMATIC: before which the root is cancelled; 0: never */
-    uint64_t hash;  /* of the last run */
+    bool isolated;         /* another process looks into failures */
+    bool exceeded;         /* this run was cut off */
+    bool cancelled;        /* its root was cancelled to see what becomes of it */
+    uint64_t turns;        /* the most that a run has had */
+    uint64_t cancel_at;    /* SYSTEMATIC: before which the root is cancelled; 0: never */
+    uint64_t hash;         /* of the last run */
     struct surw surw;
     struct pct pct;
     struct systematic systematic;
@@ -54,8 +54,8 @@ struct attempts {
     void *arg;
 };
 
-size_t thrum_shrink(const struct attempts *attempts, struct delta *deltas, size_t count,
-                    int status, uint64_t *runs);
+size_t thrum_shrink(const struct attempts *attempts, struct delta *deltas, size_t count, int status,
+                    uint64_t *runs);
 
 /*
  * isolated.c: as thrum_explore, in processes of their own, so that a crash is a failure like any

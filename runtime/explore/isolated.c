@@ -40,8 +40,7 @@ struct isolated {
 static void lend(struct box *box)
 {
     box->finished = false;
-    box->oracle = (struct oracle){
-        .deltas = box->deltas, .deltas_capacity = DELTAS, .lent = true};
+    box->oracle = (struct oracle){.deltas = box->deltas, .deltas_capacity = DELTAS, .lent = true};
 }
 
 /* Its status; THRUM_ECRASHED: it has not finished what it was to do. */
@@ -65,14 +64,12 @@ static int replay(const struct isolated *isolated, const struct delta *deltas, s
                   struct delta_paths *paths)
 {
     struct explorer explorer;
-    int status =
-        thrum_explorer_init(&explorer, isolated->options, isolated->fn, isolated->arg);
+    int status = thrum_explorer_init(&explorer, isolated->options, isolated->fn, isolated->arg);
 
     if (status)
         return status;
     explorer.talks = paths && !(isolated->options->flags & THRUM_EXPLORE_QUIET);
-    return thrum_explorer_replay(&explorer, deltas, count, paths, NULL,
-                                 &isolated->box->oracle);
+    return thrum_explorer_replay(&explorer, deltas, count, paths, NULL, &isolated->box->oracle);
 }
 
 static int attempt(void *arg, const struct delta *deltas, size_t count,
@@ -180,8 +177,8 @@ int thrum_explore_isolated(const thrum_explore_options *options, thrum_fn fn, vo
     struct isolated isolated = {options, fn, arg, NULL};
     int status;
 
-    isolated.box = mmap(NULL, sizeof *isolated.box, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    isolated.box =
+        mmap(NULL, sizeof *isolated.box, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (isolated.box == MAP_FAILED)
         return -errno;
     status = search_apart(&isolated, search, result);

@@ -10,11 +10,13 @@
 
 #define TURNS_MAX 20000 /* that are kept; a page with more is of no use */
 
-static const char *const doings[] = {
-    [THRUM_POINT_START] = "goes on",    [THRUM_POINT_READ] = "reads",
-    [THRUM_POINT_WRITE] = "writes",     [THRUM_POINT_RMW] = "changes",
-    [THRUM_POINT_ACQUIRE] = "wants",    [THRUM_POINT_RELEASE] = "gives",
-    [THRUM_POINT_HERE] = "lets others go first"};
+static const char *const doings[] = {[THRUM_POINT_START] = "goes on",
+                                     [THRUM_POINT_READ] = "reads",
+                                     [THRUM_POINT_WRITE] = "writes",
+                                     [THRUM_POINT_RMW] = "changes",
+                                     [THRUM_POINT_ACQUIRE] = "wants",
+                                     [THRUM_POINT_RELEASE] = "gives",
+                                     [THRUM_POINT_HERE] = "lets others go first"};
 
 static bool grow(struct report *report)
 {
@@ -106,7 +108,7 @@ void thrum_report_text(const struct report *report, FILE *file, size_t most)
         fprintf(file, "  (there was no memory for the rest)\n");
 }
 
-/* ---- the page -------------------------------------------------------------------------------------- */
+/* ---- the page ------------------------------------------------------------------------------- */
 
 static void put_escaped(FILE *file, const char *text)
 {

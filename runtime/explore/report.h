@@ -10,12 +10,12 @@
 /* One turn. */
 struct turn {
     int64_t now;
-    uint64_t player;   /* its id */
+    uint64_t player; /* its id */
     uint32_t op;
-    uint32_t what;     /* enum thrum_point_kind */
-    uint32_t object;   /* 0: none */
-    uint32_t lane;     /* of the player: by order of appearance */
-    bool deviates;     /* by default another would have had it */
+    uint32_t what;   /* enum thrum_point_kind */
+    uint32_t object; /* 0: none */
+    uint32_t lane;   /* of the player: by order of appearance */
+    bool deviates;   /* by default another would have had it */
     char path[24];
 };
 

@@ -33,8 +33,9 @@ struct oracle *thrum_oracle_random(uint64_t seed)
     struct oracle *oracle = thrum_memory_get(sizeof *oracle, CACHE_LINE);
 
     if (oracle)
-        *oracle = (struct oracle){
-            .strategy = seed ? &thrum_random_strategy : &in_order, .seed = sim_mix(seed), .forgets = true};
+        *oracle = (struct oracle){.strategy = seed ? &thrum_random_strategy : &in_order,
+                                  .seed = sim_mix(seed),
+                                  .forgets = true};
     return oracle;
 }
 

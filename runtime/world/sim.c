@@ -32,7 +32,7 @@ struct player_chunk {
     struct player players[CHUNK];
 };
 
-/* ---- players ---------------------------------------------------------------------------------- */
+/* ---- players -------------------------------------------------------------------------------- */
 
 static bool players_make(struct sim *sim)
 {
@@ -104,7 +104,7 @@ size_t thrum_player_path(const struct player *player, char *text, size_t size)
            (size_t)snprintf(left ? text + length : NULL, left, "%s%u", before, player->number);
 }
 
-/* ---- objects ---------------------------------------------------------------------------------- */
+/* ---- objects -------------------------------------------------------------------------------- */
 
 static struct sim_object *object_slot(struct sim_object *objects, size_t mask, uint32_t age,
                                       const void *address)
@@ -149,7 +149,7 @@ static uint32_t object_id(struct sim *sim, const void *address)
     return object->id;
 }
 
-/* ---- those that may go on ---------------------------------------------------------------------- */
+/* ---- those that may go on ------------------------------------------------------------------- */
 
 /* Room for one more at the end, by moving all to the front, into more memory if half are taken. */
 static bool waiting_reserve(struct sim *sim)
@@ -253,7 +253,7 @@ static void gather_all(struct sim *sim)
     }
 }
 
-/* ---- turns ------------------------------------------------------------------------------------- */
+/* ---- turns ---------------------------------------------------------------------------------- */
 
 /* The player does what it was about to do. */
 static void turn(struct sim *sim, struct player *player)
@@ -318,7 +318,7 @@ static void point(struct world *world, unsigned what, const void *object)
     self->object_id = 0;
 }
 
-/* ---- nobody may go on ---------------------------------------------------------------------------- */
+/* ---- nobody may go on ----------------------------------------------------------------------- */
 
 static bool time_passes(struct sim *sim)
 {
@@ -432,7 +432,7 @@ static struct fiber *pick(struct world *world, struct worker *worker)
     return fiber;
 }
 
-/* ---- tasks ----------------------------------------------------------------------------------------- */
+/* ---- tasks ---------------------------------------------------------------------------------- */
 
 static int pushed(struct world *world, void *task)
 {
@@ -470,7 +470,7 @@ static void run(void *task)
     sim->running->ended = true;
 }
 
-/* ---- histories --------------------------------------------------------------------------------------- */
+/* ---- histories ------------------------------------------------------------------------------ */
 
 /* All of a source's, the oldest to be taken first. */
 static void line_up(struct pool_cache *cache, const struct fiber_source *source)

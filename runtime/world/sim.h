@@ -21,23 +21,23 @@
 
 struct player {
     struct player *parent;
-    struct player *next;  /* of those that are free */
-    uint64_t id;          /* of its path */
-    uint64_t arrival;     /* counts arrivals among those that may go on */
-    void *task;           /* unstarted, or NULL */
-    struct fiber *fiber;  /* or NULL */
-    uint32_t number;      /* the parent's how-manieth child */
-    uint32_t children;    /* so far */
-    uint32_t references;  /* by its children, and by itself until it has ended */
-    uint32_t op;          /* how many points it has come to */
-    uint32_t asked;       /* how often it has stood first at this one, when the oracle was asked */
-    uint32_t turns;       /* how many it has had at this one, if cancels are explored */
-    uint32_t what;        /* what it is about to do: enum thrum_point_kind, */
-    uint32_t object_id;   /* with which object: by order of the first touch, 0: none */
+    struct player *next; /* of those that are free */
+    uint64_t id;         /* of its path */
+    uint64_t arrival;    /* counts arrivals among those that may go on */
+    void *task;          /* unstarted, or NULL */
+    struct fiber *fiber; /* or NULL */
+    uint32_t number;     /* the parent's how-manieth child */
+    uint32_t children;   /* so far */
+    uint32_t references; /* by its children, and by itself until it has ended */
+    uint32_t op;         /* how many points it has come to */
+    uint32_t asked;      /* how often it has stood first at this one, when the oracle was asked */
+    uint32_t turns;      /* how many it has had at this one, if cancels are explored */
+    uint32_t what;       /* what it is about to do: enum thrum_point_kind, */
+    uint32_t object_id;  /* with which object: by order of the first touch, 0: none */
     const void *object;
-    bool yielded;         /* it has let others go first, and none has since gone */
+    bool yielded; /* it has let others go first, and none has since gone */
     bool ended;
-    struct stake stake;   /* the strategy's */
+    struct stake stake; /* the strategy's */
 };
 
 struct sim_object {
@@ -47,11 +47,11 @@ struct sim_object {
 };
 
 struct sim {
-    struct world world; /* first */
+    struct world world;      /* first */
     struct task_verbs verbs; /* as the scheduler sees them */
     const struct task_verbs *inner;
     struct worker *worker;
-    struct oracle *oracle; /* of this history; may change between two */
+    struct oracle *oracle;  /* of this history; may change between two */
     struct player *running; /* whose turn it is */
     struct player *next;    /* chosen at a point, while the other leaves */
     struct player *free;
@@ -68,11 +68,11 @@ struct sim {
     void (*exceeded)(void *arg);
     void (*cancel)(void *arg); /* the root */
     void *arg;                 /* for both */
-    bool fair;          /* and from then on everybody has a turn in turn */
-    unsigned streak;    /* turns of the running player without anybody else's */
-    size_t vain;        /* turns in a row in which nothing was done but look and yield */
-    unsigned vain_rounds; /* of all, likewise */
-    uint64_t hash;      /* of all turns in this history */
+    bool fair;                 /* and from then on everybody has a turn in turn */
+    unsigned streak;           /* turns of the running player without anybody else's */
+    size_t vain;               /* turns in a row in which nothing was done but look and yield */
+    unsigned vain_rounds;      /* of all, likewise */
+    uint64_t hash;             /* of all turns in this history */
     struct sim_object *objects;
     size_t objects_mask;
     uint32_t objects_known; /* in this history */

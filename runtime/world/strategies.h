@@ -56,13 +56,13 @@ struct surw {
     uint64_t since;    /* turns since somebody has touched the object */
     bool *chosen;      /* is this object one of this history? By number */
     size_t chosen_capacity;
-    bool all;          /* a history has all objects, not one: to be set between histories */
+    bool all; /* a history has all objects, not one: to be set between histories */
     uint64_t histories;
     bool alike;              /* tasks that do the like count as one: to be set between histories */
     struct surw_kind *kinds; /* of those alive, if so */
     size_t kinds_count, kinds_capacity;
-    bool profiles;   /* this one is watched */
-    bool selects; /* this history has objects */
+    bool profiles; /* this one is watched */
+    bool selects;  /* this history has objects */
     struct player *intended;
     struct player **alive;
     size_t alive_count, alive_capacity;

@@ -97,5 +97,4 @@ void thrum_systematic_fini(struct systematic *all)
     thrum_memory_put(all->path);
 }
 
-const struct strategy thrum_systematic_strategy = {
-    .begin = begin, .choose = choose, .draw = draw};
+const struct strategy thrum_systematic_strategy = {.begin = begin, .choose = choose, .draw = draw};
