@@ -214,8 +214,11 @@ static int await_end(thrum_service *service)
 /* It has ended. Its failure becomes the caller's. */
 static int tell(thrum_service *service)
 {
-    int status = service->status;
+    int status;
 
+    if (thrum_task_off_end(service->task, &service->done))
+        end(service->task, service); /* who joins may be faster than what is called at the end */
+    status = service->status;
     if (service->error)
         (void)thrum_fail_with(service->error);
     fini(service);

@@ -57,7 +57,7 @@ static void check_mean(const char *name, uint64_t most)
         CHECK_LE(sum, 20 * most);
         return;
     }
-    CHECK(!"no such program");
+    CHECK(false); /* no such program */
 }
 
 TEST(one_among_a_hundred_alike_is_found)
