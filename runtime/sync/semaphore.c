@@ -179,7 +179,11 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
             waiters_unlock(list_of(sem));
             return -EINVAL;
         }
-        /* MUTANT-OK acquire: who said that he waits has acquired the permits; the lock brings them */
+        /*
+         * MUTANT-OK acquire: not needed by those who wait for nothing else: they have acquired the
+         * permits when they said so, and the lock brings them. By a select it is; its model kills
+         * this mutant ("two permits").
+         */
     } while (!cas_acq_rel(&sem->state, &seen, seen + n)); /* EDGE sem.permit */
     thrum_waiters_wake(&sem->lock, grant, list_of(sem));
     return 0;
