@@ -35,7 +35,7 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle);
 
 /*
  * One run as the deltas tell. *matched, unless NULL: how many came to pass. `paths`, unless NULL:
- * room for those of each delta. Its status, or -ENOMEM with *failed true.
+ * room for those of each delta. Its status, or -ENOMEM.
  */
 struct delta_paths;
 struct report;

@@ -18,21 +18,6 @@ static const char *const doings[] = {[THRUM_POINT_START] = "goes on",
                                      [THRUM_POINT_RELEASE] = "gives",
                                      [THRUM_POINT_HERE] = "lets others go first"};
 
-static bool grow(struct report *report)
-{
-    size_t capacity = report->capacity ? 2 * report->capacity : 64;
-    struct turn *turns = thrum_memory_get_raw(capacity * sizeof *turns, 16);
-
-    if (!turns)
-        return false;
-    if (report->count)
-        memcpy(turns, report->turns, report->count * sizeof *turns);
-    thrum_memory_put(report->turns);
-    report->turns = turns;
-    report->capacity = capacity;
-    return true;
-}
-
 /* The first half goes, when there are too many. */
 static void make_room(struct report *report)
 {
@@ -58,7 +43,8 @@ void thrum_report_turn(struct report *report, const struct sim *sim, const struc
 
     if (report->count == TURNS_MAX)
         make_room(report);
-    if (report->count == report->capacity && !grow(report)) {
+    if (!thrum_memory_reserve(&report->turns, report->count, &report->capacity,
+                              sizeof *report->turns)) {
         report->incomplete = true;
         return;
     }

@@ -8,6 +8,7 @@
 #include "runtime/atomic/verbs.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
+#define RESERVE_FIRST 64 /* places that an array begins with */
 
 static uint32_t countdown = UINT32_MAX; /* atomic; UINT32_MAX: no failure wanted */
 
@@ -54,4 +55,23 @@ void *thrum_memory_get(size_t bytes, size_t align)
 void thrum_memory_put(void *memory)
 {
     free(memory);
+}
+
+bool thrum_memory_reserve(void *array, size_t count, size_t *capacity, size_t size)
+{
+    size_t wanted = *capacity ? 2 * *capacity : RESERVE_FIRST;
+    void *old, *fresh;
+
+    if (count < *capacity)
+        return true;
+    fresh = thrum_memory_get(wanted * size, 64);
+    if (!fresh)
+        return false;
+    memcpy(&old, array, sizeof old);
+    if (count)
+        memcpy(fresh, old, count * size);
+    thrum_memory_put(old);
+    memcpy(array, &fresh, sizeof fresh);
+    *capacity = wanted;
+    return true;
 }

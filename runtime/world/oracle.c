@@ -1,35 +1,23 @@
 /* oracle.c - asking the strategy, and remembering what differs from the default. */
 #include "runtime/world/oracle.h"
 
-#include <string.h>
-
 #include "runtime/plat/memory.h"
 #include "runtime/world/sim.h"
 
-#define DELTAS_FIRST 64
-
-static bool deltas_grow(struct oracle *oracle)
+/* What was lent cannot grow. */
+static bool deltas_reserve(struct oracle *oracle)
 {
-    size_t capacity = oracle->deltas_capacity ? 2 * oracle->deltas_capacity : DELTAS_FIRST;
-    struct delta *deltas = NULL;
-
-    if (!oracle->lent)
-        deltas = thrum_memory_get_raw(capacity * sizeof *deltas, CACHE_LINE);
-    if (!deltas)
-        return false;
-    if (oracle->deltas_count)
-        memcpy(deltas, oracle->deltas, oracle->deltas_count * sizeof *deltas);
-    thrum_memory_put(oracle->deltas);
-    oracle->deltas = deltas;
-    oracle->deltas_capacity = capacity;
-    return true;
+    if (oracle->lent)
+        return oracle->deltas_count < oracle->deltas_capacity;
+    return thrum_memory_reserve(&oracle->deltas, oracle->deltas_count, &oracle->deltas_capacity,
+                                sizeof *oracle->deltas);
 }
 
 static void record(struct oracle *oracle, struct delta delta)
 {
     if (oracle->forgets)
         return;
-    if (oracle->deltas_count == oracle->deltas_capacity && !deltas_grow(oracle))
+    if (!deltas_reserve(oracle))
         oracle->overflow = true;
     else
         oracle->deltas[oracle->deltas_count++] = delta;

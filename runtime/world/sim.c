@@ -179,7 +179,6 @@ static void arrive(struct sim *sim, struct player *player)
 {
     if (!waiting_reserve(sim))
         thrum_panic("a simulated world has no memory for those that may go on");
-    player->arrival = ++sim->arrivals;
     sim->waiting[sim->first + sim->count++] = player;
 }
 
@@ -500,7 +499,6 @@ void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
     if (sim->worker)
         line_up_fibers(sim->worker);
     sim->oracle = oracle;
-    sim->arrivals = 0;
     sim->now = BEGIN_NS;
     sim->steps = 0;
     sim->fair = false;

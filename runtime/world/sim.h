@@ -23,7 +23,6 @@ struct player {
     struct player *parent;
     struct player *next; /* of those that are free */
     uint64_t id;         /* of its path */
-    uint64_t arrival;    /* counts arrivals among those that may go on */
     void *task;          /* unstarted, or NULL */
     struct fiber *fiber; /* or NULL */
     uint32_t number;     /* the parent's how-manieth child */
@@ -60,9 +59,7 @@ struct sim {
     size_t first;
     size_t count;
     size_t capacity;
-    uint64_t arrivals;
     int64_t now;
-    int64_t begin;      /* what the time was when the world was made */
     uint64_t steps;     /* turns so far, in this history */
     uint64_t steps_max; /* when exceeded(arg) is called, */
     void (*exceeded)(void *arg);

@@ -79,26 +79,6 @@ struct surw_seen {
     bool written;
 };
 
-/* Room for one more in an array; false: out of memory. */
-static bool reserve(void *array, size_t count, size_t *capacity, size_t size)
-{
-    size_t wanted = *capacity ? 2 * *capacity : FIRST;
-    void *old, *fresh;
-
-    if (count < *capacity)
-        return true;
-    fresh = thrum_memory_get(wanted * size, CACHE_LINE);
-    if (!fresh)
-        return false;
-    memcpy(&old, array, sizeof old);
-    if (count)
-        memcpy(fresh, old, count * size);
-    thrum_memory_put(old);
-    memcpy(array, &fresh, sizeof fresh);
-    *capacity = wanted;
-    return true;
-}
-
 /* ---- the profile ------------------------------------------------------------------------------- */
 
 static uint32_t *index_slot(struct surw *surw, uint64_t id)
@@ -136,7 +116,8 @@ static uint32_t task_learn(struct surw *surw, const struct player *player)
 
     if (surw->tasks_count == UINT32_MAX / 4 ||
         (2 * surw->tasks_count >= surw->index_mask && !index_grow(surw)) ||
-        !reserve(&surw->tasks, surw->tasks_count, &surw->tasks_capacity, sizeof *surw->tasks))
+        !thrum_memory_reserve(&surw->tasks, surw->tasks_count, &surw->tasks_capacity,
+                              sizeof *surw->tasks))
         return NOWHERE;
     surw->tasks[surw->tasks_count] = (struct surw_task){player->id, parent, 0};
     surw->tasks_count++;
@@ -225,7 +206,8 @@ static struct surw_seen *seen_of(struct surw *surw, const struct player *player)
     if (player->object_id == 0)
         return NULL;
     while (surw->seen_count < player->object_id) {
-        if (!reserve(&surw->seen, surw->seen_count, &surw->seen_capacity, sizeof *surw->seen))
+        if (!thrum_memory_reserve(&surw->seen, surw->seen_count, &surw->seen_capacity,
+                                  sizeof *surw->seen))
             return NULL;
         surw->seen[surw->seen_count++] = (struct surw_seen){.task = NOWHERE};
     }
@@ -294,8 +276,8 @@ static void remember(struct surw *surw)
         const struct surw_seen *seen = &surw->seen[i];
 
         if (seen->shared && seen->written && !knows(surw, seen->object) &&
-            reserve(&surw->objects, surw->objects_count, &surw->objects_capacity,
-                    sizeof *surw->objects))
+            thrum_memory_reserve(&surw->objects, surw->objects_count, &surw->objects_capacity,
+                                 sizeof *surw->objects))
             surw->objects[surw->objects_count++] = seen->object;
     }
 }
@@ -306,8 +288,8 @@ static void remember(struct surw *surw)
 static bool weigh(struct surw *surw)
 {
     while (surw->weights_capacity < surw->tasks_count)
-        if (!reserve(&surw->weights, surw->weights_capacity, &surw->weights_capacity,
-                     sizeof *surw->weights))
+        if (!thrum_memory_reserve(&surw->weights, surw->weights_capacity, &surw->weights_capacity,
+                                  sizeof *surw->weights))
             return false;
     for (size_t i = 0; i < surw->tasks_count; i++)
         surw->weights[i] = 0;
@@ -326,8 +308,8 @@ static bool select_objects(struct surw *surw, struct sim *sim)
     size_t one;
 
     while (surw->chosen_capacity <= surw->objects_known)
-        if (!reserve(&surw->chosen, surw->chosen_capacity, &surw->chosen_capacity,
-                     sizeof *surw->chosen))
+        if (!thrum_memory_reserve(&surw->chosen, surw->chosen_capacity, &surw->chosen_capacity,
+                                  sizeof *surw->chosen))
             return false;
     memset(surw->chosen, 0, surw->chosen_capacity * sizeof *surw->chosen);
     one = oracle_below(sim->oracle, surw->objects_count);
@@ -381,7 +363,8 @@ static void born(void *self, struct sim *sim, struct player *player)
         if (surw->intended == parent && oracle_below(sim->oracle, before ? before : 1) < weight)
             surw->intended = player;
     }
-    if (reserve(&surw->alive, surw->alive_count, &surw->alive_capacity, sizeof *surw->alive))
+    if (thrum_memory_reserve(&surw->alive, surw->alive_count, &surw->alive_capacity,
+                             sizeof *surw->alive))
         surw->alive[surw->alive_count++] = player;
 }
 
@@ -423,7 +406,8 @@ static struct surw_kind *kind_of(struct surw *surw, const struct player *player)
     for (size_t i = 0; i < surw->kinds_count; i++)
         if (surw->kinds[i].likeness == player->stake.likeness)
             return &surw->kinds[i];
-    if (!reserve(&surw->kinds, surw->kinds_count, &surw->kinds_capacity, sizeof *surw->kinds))
+    if (!thrum_memory_reserve(&surw->kinds, surw->kinds_count, &surw->kinds_capacity,
+                              sizeof *surw->kinds))
         return NULL;
     surw->kinds[surw->kinds_count] = (struct surw_kind){.likeness = player->stake.likeness};
     return &surw->kinds[surw->kinds_count++];

@@ -12,8 +12,6 @@
 #include "runtime/plat/memory.h"
 #include "runtime/world/strategies.h"
 
-#include <string.h>
-
 static void begin(void *self, struct sim *sim)
 {
     struct systematic *all = self;
@@ -23,29 +21,11 @@ static void begin(void *self, struct sim *sim)
     all->spent = 0;
 }
 
-static bool reserve(struct systematic *all)
-{
-    size_t capacity = all->capacity ? 2 * all->capacity : 64;
-    struct branching *path;
-
-    if (all->depth < all->capacity)
-        return true;
-    path = thrum_memory_get_raw(capacity * sizeof *path, CACHE_LINE);
-    if (!path)
-        return false;
-    if (all->depth)
-        memcpy(path, all->path, all->depth * sizeof *path);
-    thrum_memory_put(all->path);
-    all->path = path;
-    all->capacity = capacity;
-    return true;
-}
-
 static size_t branch(struct systematic *all, size_t count)
 {
     struct branching *here;
 
-    if (!reserve(all)) {
+    if (!thrum_memory_reserve(&all->path, all->depth, &all->capacity, sizeof *all->path)) {
         all->incomplete = true;
         return 0;
     }
