@@ -24,6 +24,7 @@
 #include <thrum/iter.h>
 #include <thrum/latch.h>
 #include <thrum/limiter.h>
+#include <thrum/linear.h>
 #include <thrum/local.h>
 #include <thrum/mutex.h>
 #include <thrum/once.h>

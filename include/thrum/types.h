@@ -59,7 +59,8 @@ enum {
     THRUM_ECLOSED = -4107,   /* no more is wanted of a generator: its body shall end */
     THRUM_ELIVELOCK = -4110, /* a simulated run did not end */
     THRUM_EDIVERGED = -4111, /* a simulated run was repeated, and was not the same */
-    THRUM_ECRASHED = -4112   /* a simulated run has ended its process */
+    THRUM_ECRASHED = -4112,  /* a simulated run has ended its process */
+    THRUM_EUNORDERED = -4116 /* no order of its calls explains a history */
 };
 
 /*

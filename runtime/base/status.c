@@ -24,6 +24,7 @@ static const struct {
     {THRUM_ECLOSED, "THRUM_ECLOSED", "no more is wanted of it: it shall end"},
     {THRUM_ELIVELOCK, "THRUM_ELIVELOCK", "the simulated run did not end"},
     {THRUM_ECRASHED, "THRUM_ECRASHED", "the simulated run has ended its process"},
+    {THRUM_EUNORDERED, "THRUM_EUNORDERED", "no order of the calls explains their history"},
     {THRUM_EDIVERGED, "THRUM_EDIVERGED", "the simulated run was repeated and was not the same"},
 };
 
