@@ -14,9 +14,19 @@
  * THRUM_REPLAY='1@3>2' in the environment the program runs just this history, as
  * often as wanted, under a debugger too.
  *
- * What happened is printed turn by turn, and with THRUM_REPORT=FILE.html in the
- * environment written as a page with a picture: tasks side by side, time
- * downwards, the places marked that make the difference.
+ * What happened is printed turn by turn, with the two accesses marked that have come out of order,
+ * and how likely the failure has become with each of the places. In the environment:
+ *
+ *   THRUM_REPLAY      a text, or the name of a file, with a '/' in it
+ *   THRUM_ARTIFACTS   a directory, for a file of each failure (PROGRAM.history, whose format
+ *                     runtime/explore/history.h tells) and a page (PROGRAM.html)
+ *   THRUM_REPORT      FILE: a page with a picture of the last failure, or of what was replayed:
+ *                     tasks side by side, time downwards; FILE.txt: a text
+ *   THRUM_STEPS       every turn that is replayed is printed as it comes
+ *   THRUM_BREAK       the number of a turn: while it is replayed with THRUM_STEPS,
+ *                     thrum_replay_break is called there; unless set, at the last of the places
+ *
+ * `tools/bazel run //tools/replay -- FILE|TEXT program` sets them, and starts a debugger there.
  *
  * What counts as a failure: fn returns anything but 0; all tasks wait and nothing
  * can wake one (THRUM_EDEADLOCK); it does not end (THRUM_ELIVELOCK). Checks
@@ -99,7 +109,8 @@ typedef struct thrum_explore_result {
 } thrum_explore_result;
 
 /*
- * Explore fn(arg). `options` and `result` may be NULL.
+ * Explore fn(arg). `options` and `result` may be NULL. When SYSTEMATIC has run all orders within its
+ * bound, a line says how many they were, and their hash.
  *
  *   context   a thread that runs no task
  *   returns   0: no run has failed; else the status of the first that did; THRUM_EDIVERGED;

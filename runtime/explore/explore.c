@@ -7,17 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/explore/explorer.h"
-#include "runtime/explore/report.h"
-#include "runtime/explore/text.h"
+#include "runtime/explore/failure.h"
 #include "runtime/plat/memory.h"
 
-#define REPORTED 40 /* turns that are printed of a failure: its last */
-#define MIXTURE 8   /* of so many runs of the default strategy */
-#define MIX_POS 4   /* this one is by POS, */
-#define MIX_PCT 7   /* and this one by PCT, of changing depth */
-
-static const char *const names[] = {"default", "random", "pct", "pos", "surw", "systematic"};
+#define MIXTURE 8 /* of so many runs of the default strategy */
+#define MIX_POS 4 /* this one is by POS, */
+#define MIX_PCT 7 /* and this one by PCT, of changing depth */
 
 static bool number_from(const char *name, uint64_t *number)
 {
@@ -90,100 +85,57 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
     use(oracle, explorer, strategy, run);
 }
 
-/* ---- a failure ------------------------------------------------------------------------------ */
-
-static void tell(const thrum_explore_options *options, const thrum_explore_result *result)
-{
-    const char *name = options->name;
-
-    if (options->flags & THRUM_EXPLORE_QUIET)
-        return;
-    fprintf(stderr,
-            "thrum: %s%srun %" PRIu64 " (%s, seed %" PRIu64 ") failed: %s (%d); the same again: "
-            "THRUM_REPLAY='%s'\n",
-            name ? name : "", name ? ": " : "", result->failing, names[options->strategy],
-            options->seed, thrum_errname(result->status), result->status, result->replay);
-}
-
-/* THRUM_REPORT: a page about it. */
-static void write_page(const struct report *report, const thrum_explore_options *options,
-                       int status, const char *replay)
-{
-    const char *path = getenv("THRUM_REPORT");
-    char title[128];
-    FILE *file;
-
-    if (!path)
-        return;
-    snprintf(title, sizeof title, "%s: %s", options->name ? options->name : "a run",
-             thrum_errname(status));
-    file = fopen(path, "w");
-    if (file)
-        thrum_report_html(report, file, title, replay);
-    if (!file || fclose(file))
-        fprintf(stderr, "thrum: the report could not be written to %s: %s\n", path,
-                strerror(errno));
-}
-
-/* Its text, from a last run that is allowed to talk. */
-static int write_down(struct explorer *explorer, const struct delta *deltas, size_t count,
-                      thrum_explore_result *result)
-{
-    struct delta_paths *paths = thrum_memory_get((count + 1) * sizeof *paths, 16);
-    struct report report = {0};
-
-    if (!paths)
-        return -ENOMEM;
-    explorer->talks = !(explorer->options.flags & THRUM_EXPLORE_QUIET);
-    explorer->report = &report;
-    (void)thrum_explorer_replay(explorer, deltas, count, paths, NULL, NULL);
-    explorer->report = NULL;
-    (void)thrum_deltas_write(deltas, paths, count, result->replay, sizeof result->replay);
-    thrum_memory_put(paths);
-    if (explorer->talks)
-        thrum_report_text(&report, stderr, REPORTED);
-    explorer->talks = false;
-    write_page(&report, &explorer->options, result->status, result->replay);
-    thrum_report_fini(&report);
-    return 0;
-}
+/* ---- runs of one process -------------------------------------------------------------------- */
 
 struct here {
     struct explorer *explorer;
     struct oracle recorded;
 };
 
-static int attempt(void *arg, const struct delta *deltas, size_t count,
+static int attempt(void *arg, const struct delta *deltas, size_t count, struct story *story,
                    const struct delta **recorded, size_t *recorded_count)
 {
     struct here *here = arg;
-    int status = thrum_explorer_replay(here->explorer, deltas, count, NULL, NULL, &here->recorded);
+    struct retelling retelling = {.story = story, .recorded = &here->recorded};
+    int status;
 
+    here->explorer->talks = story && !(here->explorer->options.flags & THRUM_EXPLORE_QUIET);
+    status = thrum_explorer_replay(here->explorer, deltas, count, &retelling);
+    here->explorer->talks = false;
     *recorded = here->recorded.deltas;
     *recorded_count = here->recorded.deltas_count;
     return status;
+}
+
+static unsigned failing(void *arg, const struct delta *deltas, size_t count, int status,
+                        unsigned runs)
+{
+    const struct here *here = arg;
+    unsigned failed = 0;
+
+    for (unsigned i = 0; i < runs; i++) {
+        struct retelling retelling = {.by_chance = true, .seed = sim_mix(i + 1)};
+
+        failed += thrum_explorer_replay(here->explorer, deltas, count, &retelling) == status;
+    }
+    return failed;
 }
 
 static int investigate(struct explorer *explorer, const struct oracle *oracle,
                        thrum_explore_result *result)
 {
     struct here here = {.explorer = explorer};
-    struct attempts attempts = {attempt, &here};
-    size_t count = oracle->deltas_count;
-    struct delta *deltas = thrum_memory_get((count + 1) * sizeof *deltas, 16);
+    struct attempts attempts = {attempt, failing, &here};
+    struct story *story = thrum_memory_get(sizeof *story, 16);
     int err;
 
-    if (!deltas)
+    if (!story)
         return -ENOMEM;
-    if (count)
-        memcpy(deltas, oracle->deltas, count * sizeof *deltas);
-    count = thrum_shrink(&attempts, deltas, count, result->status, &result->shrunk);
+    err = thrum_failure_investigate(&attempts, &explorer->options, oracle->deltas,
+                                    oracle->deltas_count, story, result);
     thrum_oracle_fini(&here.recorded);
-    result->deltas = (uint32_t)count;
-    err = write_down(explorer, deltas, count, result);
-    thrum_memory_put(deltas);
-    if (!err)
-        tell(&explorer->options, result);
+    thrum_report_fini(&story->report);
+    thrum_memory_put(story);
     return err;
 }
 
@@ -191,8 +143,8 @@ static int investigate(struct explorer *explorer, const struct oracle *oracle,
 static int repeat(struct explorer *explorer, const struct oracle *oracle, int status)
 {
     uint64_t hash = explorer->hash;
-    int again =
-        thrum_explorer_replay(explorer, oracle->deltas, oracle->deltas_count, NULL, NULL, NULL);
+    int again = thrum_explorer_replay(explorer, oracle->deltas, oracle->deltas_count,
+                                      &(struct retelling){.matched = NULL});
 
     if (again == status && explorer->hash == hash)
         return 0;
@@ -240,6 +192,22 @@ static bool next_cancel(struct explorer *explorer)
     return true;
 }
 
+/* What a search through all orders is worth. */
+static void certify(const thrum_explore_options *options, const thrum_explore_result *result)
+{
+    char name[64], bound[48] = "";
+
+    thrum_program_name(options, name);
+    if (options->delays != UINT64_MAX)
+        snprintf(bound, sizeof bound, " with at most %" PRIu64 " delays", options->delays);
+    fprintf(stderr,
+            "thrum: %s%sall %" PRIu64 " orders%s%s were run, in %" PRIu64 " decisions: %" PRIu64
+            " failed; hash %016" PRIx64 "\n",
+            name, name[0] ? ": " : "", result->schedules, bound,
+            options->flags & THRUM_EXPLORE_CANCEL ? ", with a cancel before each turn," : "",
+            result->decisions, result->failures, result->hash);
+}
+
 static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explore_result *result)
 {
     bool all = explorer->options.flags & THRUM_EXPLORE_ALL;
@@ -254,12 +222,15 @@ static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explo
             break;
         }
     }
+    if (!err && result->complete && !(explorer->options.flags & THRUM_EXPLORE_QUIET))
+        certify(&explorer->options, result);
     return err ? err : result->status;
 }
 
+/* ---- one run -------------------------------------------------------------------------------- */
+
 static int replay(struct explorer *explorer, const char *text, size_t *matched)
 {
-    struct report report = {0};
     struct delta *deltas;
     int count = thrum_deltas_read(text, &deltas);
     int status;
@@ -267,29 +238,67 @@ static int replay(struct explorer *explorer, const char *text, size_t *matched)
     if (count < 0)
         return count;
     explorer->talks = true;
-    explorer->report = &report;
-    status = thrum_explorer_replay(explorer, deltas, (size_t)count, NULL, matched, NULL);
-    explorer->report = NULL;
-    write_page(&report, &explorer->options, status, text);
-    thrum_report_fini(&report);
+    status = thrum_explorer_replay(explorer, deltas, (size_t)count,
+                                   &(struct retelling){.matched = matched});
     thrum_memory_put(deltas);
     return status;
 }
 
-/* THRUM_REPLAY: this one history, and what came of it. */
-static int replay_wanted(struct explorer *explorer, const char *text, thrum_explore_result *result)
+/* Is the file about this program? */
+static bool is_meant(const struct explorer *explorer, const struct history *history)
 {
-    size_t matched = 0;
+    char name[64];
 
+    thrum_program_name(&explorer->options, name);
+    if (!history->program[0] || !name[0] || strcmp(history->program, name) == 0)
+        return true;
+    fprintf(stderr, "thrum: %s: not run, for the history is one of %s\n", name, history->program);
+    return false;
+}
+
+static int tell_again(struct explorer *explorer, const struct history *history, const char *wanted,
+                      thrum_explore_result *result)
+{
+    struct story *story = thrum_memory_get(sizeof *story, 16);
+
+    if (!story)
+        return -ENOMEM;
+    explorer->talks = true;
     result->schedules = 1;
-    result->status = replay(explorer, text, &matched);
-    if (result->status != 0) {
+    result->status = thrum_explorer_replay(explorer, history->deltas, history->count,
+                                           &(struct retelling){.story = story});
+    result->hash = story->hash;
+    if (result->status != 0)
         result->failing = result->failures = 1;
-        snprintf(result->replay, sizeof result->replay, "%s", text);
-    }
-    fprintf(stderr, "thrum: replayed, %zu places of the history came to pass: %s (%d)\n", matched,
-            thrum_errname(result->status), result->status);
+    result->deltas = (uint32_t)story->matched;
+    (void)thrum_deltas_write(history->deltas, story->paths,
+                             history->count < STORY_DELTAS ? history->count : STORY_DELTAS,
+                             result->replay, sizeof result->replay);
+    thrum_failure_page(story, &explorer->options, result->status, wanted);
+    fprintf(stderr, "thrum: replayed, %zu of %zu deltas matched: %s (%d)%s\n", story->matched,
+            history->count, thrum_errname(result->status), result->status,
+            history->hash && history->hash != story->hash ? "; not the same run as then" : "");
+    thrum_report_fini(&story->report);
+    thrum_memory_put(story);
     return result->status;
+}
+
+/* THRUM_REPLAY: this one history, and what came of it. */
+static int replay_wanted(struct explorer *explorer, const char *wanted,
+                         thrum_explore_result *result)
+{
+    struct history history;
+    int status = thrum_history_get(wanted, &history);
+
+    if (status)
+        return status;
+    explorer->steps = getenv("THRUM_STEPS") != NULL;
+    if (!number_from("THRUM_BREAK", &explorer->break_at))
+        status = -EINVAL;
+    else if (is_meant(explorer, &history))
+        status = tell_again(explorer, &history, wanted, result);
+    thrum_history_fini(&history);
+    return status;
 }
 
 static int explore_here(struct explorer *explorer, thrum_explore_result *result)
@@ -316,8 +325,6 @@ int thrum_explore(const thrum_explore_options *given, thrum_fn fn, void *arg,
         return -EINVAL;
     if (options.flags & THRUM_EXPLORE_ISOLATE && !text) {
         status = thrum_explore_isolated(&options, fn, arg, explore, &result);
-        if (result.failing)
-            tell(&options, &result);
     } else {
         status = thrum_explorer_init(&explorer, &options, fn, arg);
         if (status)

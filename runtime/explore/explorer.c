@@ -5,9 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/explore/report.h"
-#include "runtime/explore/text.h"
-#include "runtime/plat/memory.h"
+#include "runtime/explore/failure.h"
 #include "runtime/plat/overflow.h"
 #include "runtime/task/task.h"
 
@@ -130,51 +128,80 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
     return explorer->cancelled && status == THRUM_ECANCELED ? 0 : status;
 }
 
-struct naming {
+/* ---- as deltas tell it ----------------------------------------------------------------------- */
+
+struct telling {
+    struct explorer *explorer;
     const struct delta *deltas;
-    struct delta_paths *paths;
     size_t count;
+    struct story *story;
 };
 
 static void name(void *arg, const struct player *player)
 {
-    const struct naming *naming = arg;
+    const struct telling *telling = arg;
 
-    for (size_t i = 0; i < naming->count; i++) {
-        struct delta_paths *paths = &naming->paths[i];
+    for (size_t i = 0; i < telling->count && i < STORY_DELTAS; i++) {
+        struct delta_paths *paths = &telling->story->paths[i];
 
-        if (naming->deltas[i].at == player->id)
+        if (telling->deltas[i].at == player->id)
             thrum_player_path(player, paths->at, sizeof paths->at);
-        if (naming->deltas[i].kind == DELTA_GOES && naming->deltas[i].chosen == player->id)
+        if (telling->deltas[i].kind == DELTA_GOES && telling->deltas[i].chosen == player->id)
             thrum_player_path(player, paths->chosen, sizeof paths->chosen);
     }
 }
 
-static void note_turn(void *arg, const struct sim *sim, const struct player *player, bool deviates)
+void thrum_replay_break(const char *task, unsigned long turn)
 {
-    thrum_report_turn(arg, sim, player, deviates);
+    __asm__ volatile("" : : "r"(task), "r"(turn) : "memory");
+}
+
+static void note_turn(void *arg, const struct sim *sim, const struct player *player, size_t delta)
+{
+    const struct telling *telling = arg;
+    const struct explorer *explorer = telling->explorer;
+    struct report *report = &telling->story->report;
+
+    thrum_report_turn(report, sim, player, (uint32_t)delta);
+    if (!explorer->steps)
+        return;
+    thrum_report_last(report, stderr);
+    if (explorer->break_at ? explorer->break_at == sim->steps + 1 : delta == telling->count) {
+        char path[64];
+
+        thrum_player_path(player, path, sizeof path);
+        thrum_replay_break(path, (unsigned long)sim->steps + 1);
+    }
 }
 
 int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
-                          struct delta_paths *paths, size_t *matched, struct oracle *recorded)
+                          const struct retelling *retelling)
 {
-    struct naming naming = {deltas, paths, count};
-    struct oracle own = {0}, *oracle = recorded ? recorded : &own;
-    struct replay replay = {
-        .deltas = deltas, .count = count, .born = paths ? name : NULL, .arg = &naming};
+    struct story *story = retelling->story;
+    struct telling telling = {explorer, deltas, count, story};
+    struct oracle own = {0}, *oracle = retelling->recorded ? retelling->recorded : &own;
+    struct replay replay = {.deltas = deltas,
+                            .count = count,
+                            .by_chance = retelling->by_chance,
+                            .born = story ? name : NULL,
+                            .turn = story ? note_turn : NULL,
+                            .arg = &telling};
     int status;
 
     if (!thrum_replay_prepare(&replay))
         return -ENOMEM;
     oracle->strategy = &thrum_replay_strategy;
     oracle->self = &replay;
-    oracle->forgets = !recorded;
+    oracle->seed = retelling->seed;
+    oracle->forgets = !retelling->recorded;
     oracle->may_cancel = true;
-    replay.turn = explorer->report ? note_turn : NULL;
-    replay.turn_arg = explorer->report;
     status = thrum_explorer_run(explorer, oracle);
-    if (matched)
-        *matched = replay.matched;
+    if (retelling->matched)
+        *retelling->matched = replay.matched;
+    if (story) {
+        story->matched = replay.matched;
+        story->hash = explorer->hash;
+    }
     thrum_replay_fini(&replay);
     return status;
 }

@@ -12,14 +12,15 @@ struct explorer {
     void *arg;
     thrum_runtime *runtime;
     struct sim *sim;
-    bool talks;            /* deadlock reports are printed */
-    struct report *report; /* what is replayed is told here; or NULL */
-    bool isolated;         /* another process looks into failures */
-    bool exceeded;         /* this run was cut off */
-    bool cancelled;        /* its root was cancelled to see what becomes of it */
-    uint64_t turns;        /* the most that a run has had */
-    uint64_t cancel_at;    /* SYSTEMATIC: before which the root is cancelled; 0: never */
-    uint64_t hash;         /* of the last run */
+    bool talks;         /* deadlock reports are printed */
+    bool steps;         /* turns are printed, as they come, and breaks are made */
+    uint64_t break_at;  /* the number of a turn; 0: at the last of the deltas */
+    bool isolated;      /* another process looks into failures */
+    bool exceeded;      /* this run was cut off */
+    bool cancelled;     /* its root was cancelled to see what becomes of it */
+    uint64_t turns;     /* the most that a run has had */
+    uint64_t cancel_at; /* SYSTEMATIC: before which the root is cancelled; 0: never */
+    uint64_t hash;      /* of the last run */
     struct surw surw;
     struct pct pct;
     struct systematic systematic;
@@ -33,29 +34,22 @@ void thrum_explorer_fini(struct explorer *explorer);
 /* One run; the oracle's deltas become those of this one. Its status. */
 int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle);
 
-/*
- * One run as the deltas tell. *matched, unless NULL: how many came to pass. `paths`, unless NULL:
- * room for those of each delta. Its status, or -ENOMEM.
- */
-struct delta_paths;
-struct report;
-int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
-                          struct delta_paths *paths, size_t *matched, struct oracle *recorded);
-
-/*
- * Find as few of the deltas as still give this status (Zeller, Hildebrandt: Simplifying and
- * Isolating Failure-Inducing Input, 2002). They are changed in place; their number is returned,
- * and *runs raised by how many it took. `attempt` makes a run of some of them; *recorded, with
- * *recorded_count of them, is what has really happened then.
- */
-struct attempts {
-    int (*attempt)(void *arg, const struct delta *deltas, size_t count,
-                   const struct delta **recorded, size_t *recorded_count);
-    void *arg;
+/* What there is to a run as deltas tell it, besides them; each may be left out. */
+struct story;
+struct retelling {
+    struct story *story;     /* to be filled in */
+    size_t *matched;         /* how many of them came to pass */
+    struct oracle *recorded; /* gets those of this run */
+    bool by_chance;          /* behind the last of them anybody goes first; from this seed */
+    uint64_t seed;
 };
 
-size_t thrum_shrink(const struct attempts *attempts, struct delta *deltas, size_t count, int status,
-                    uint64_t *runs);
+/* Its status, or -ENOMEM. */
+int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
+                          const struct retelling *retelling);
+
+/* For debuggers: //tools/replay --gdb stops here, before a task has its turn. */
+void thrum_replay_break(const char *task, unsigned long turn);
 
 /*
  * isolated.c: as thrum_explore, in processes of their own, so that a crash is a failure like any

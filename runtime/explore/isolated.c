@@ -13,12 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/explore/explorer.h"
-#include "runtime/explore/text.h"
-#include "runtime/plat/memory.h"
+#include "runtime/explore/failure.h"
 
 #define DELTAS 65536 /* of a run; a longer one cannot be shrunk */
-#define PATHS 256    /* of a shrunk one whose players are named */
+#define TURNS 4096   /* the last ones, that are told of a shrunk one */
 
 /* What parent and children share. */
 struct box {
@@ -27,7 +25,8 @@ struct box {
     int status;
     bool finished; /* the status is valid */
     struct delta deltas[DELTAS];
-    struct delta_paths paths[PATHS];
+    struct story story;
+    struct turn turns[TURNS];
 };
 
 struct isolated {
@@ -61,18 +60,20 @@ static void be_quiet(void)
 
 /* In a child: a run as the deltas tell. */
 static int replay(const struct isolated *isolated, const struct delta *deltas, size_t count,
-                  struct delta_paths *paths)
+                  struct story *story)
 {
+    struct retelling retelling = {.story = story, .recorded = &isolated->box->oracle};
     struct explorer explorer;
     int status = thrum_explorer_init(&explorer, isolated->options, isolated->fn, isolated->arg);
 
     if (status)
         return status;
-    explorer.talks = paths && !(isolated->options->flags & THRUM_EXPLORE_QUIET);
-    return thrum_explorer_replay(&explorer, deltas, count, paths, NULL, &isolated->box->oracle);
+    explorer.talks = story && !(isolated->options->flags & THRUM_EXPLORE_QUIET);
+    return thrum_explorer_replay(&explorer, deltas, count, &retelling);
 }
 
-static int attempt(void *arg, const struct delta *deltas, size_t count,
+/* The story is the box's, if any: it outlives a crash. */
+static int attempt(void *arg, const struct delta *deltas, size_t count, struct story *story,
                    const struct delta **recorded, size_t *recorded_count)
 {
     struct isolated *isolated = arg;
@@ -85,8 +86,9 @@ static int attempt(void *arg, const struct delta *deltas, size_t count,
     if (pid < 0)
         return -errno;
     if (pid == 0) {
-        be_quiet();
-        box->status = replay(isolated, deltas, count, NULL);
+        if (!story || isolated->options->flags & THRUM_EXPLORE_QUIET)
+            be_quiet();
+        box->status = replay(isolated, deltas, count, story);
         box->finished = true;
         _exit(0);
     }
@@ -96,45 +98,16 @@ static int attempt(void *arg, const struct delta *deltas, size_t count,
     return status;
 }
 
-/* The shortest, once more, so that it can talk and its players have names. */
-static void write_down(struct isolated *isolated, const struct delta *deltas, size_t count,
-                       thrum_explore_result *result)
-{
-    struct box *box = isolated->box;
-    pid_t pid;
-
-    if (count > PATHS)
-        return;
-    lend(box);
-    memset(box->paths, 0, sizeof box->paths);
-    pid = fork();
-    if (pid == 0) {
-        if (isolated->options->flags & THRUM_EXPLORE_QUIET)
-            be_quiet();
-        box->status = replay(isolated, deltas, count, box->paths);
-        box->finished = true;
-        _exit(0);
-    }
-    if (pid > 0)
-        (void)wait_for(pid, box);
-    (void)thrum_deltas_write(deltas, box->paths, count, result->replay, sizeof result->replay);
-}
-
 static int investigate(struct isolated *isolated, thrum_explore_result *result)
 {
-    struct attempts attempts = {attempt, isolated};
-    size_t count = isolated->box->oracle.deltas_count;
-    struct delta *deltas = thrum_memory_get((count + 1) * sizeof *deltas, 16);
+    struct attempts attempts = {.attempt = attempt, .arg = isolated};
+    struct box *box = isolated->box;
+    int err;
 
-    if (!deltas)
-        return -ENOMEM;
-    if (count)
-        memcpy(deltas, isolated->box->deltas, count * sizeof *deltas);
-    count = thrum_shrink(&attempts, deltas, count, result->status, &result->shrunk);
-    result->deltas = (uint32_t)count;
-    write_down(isolated, deltas, count, result);
-    thrum_memory_put(deltas);
-    return result->status;
+    box->story.report = (struct report){.turns = box->turns, .capacity = TURNS, .lent = true};
+    err = thrum_failure_investigate(&attempts, isolated->options, box->deltas,
+                                    box->oracle.deltas_count, &box->story, result);
+    return err ? err : result->status;
 }
 
 static int search_apart(struct isolated *isolated,

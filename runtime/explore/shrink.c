@@ -1,11 +1,11 @@
 /* shrink.c - the fewest places that make the difference. */
 #include <string.h>
 
-#include "runtime/explore/explorer.h"
+#include "runtime/explore/failure.h"
 #include "runtime/plat/memory.h"
 
-#define JOINS_MAX 20000                /* tries */
-#define DELTAS_MAX ((uint64_t)1 << 24) /* to be tried in all: then it is short enough */
+#define JOINS_MAX 20000               /* tries */
+#define TRIED_MAX ((uint64_t)1 << 24) /* to be tried in all: then it is short enough */
 
 struct shrink {
     const struct attempts *attempts;
@@ -34,10 +34,10 @@ static bool does_with_some(struct shrink *shrink, size_t count)
     size_t happened;
 
     shrink->tried += count;
-    if (shrink->tried > DELTAS_MAX)
+    if (shrink->tried > TRIED_MAX)
         return false;
     shrink->runs++;
-    if (shrink->attempts->attempt(shrink->attempts->arg, shrink->some, count, &recorded,
+    if (shrink->attempts->attempt(shrink->attempts->arg, shrink->some, count, NULL, &recorded,
                                   &happened) != shrink->status ||
         happened > count)
         return false;

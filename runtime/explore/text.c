@@ -49,36 +49,50 @@ static bool read_path(const char **at, uint64_t *id)
     return true;
 }
 
-static bool read_delta(const char **at, struct delta *delta)
+/* What the words after it say. */
+static const char *read_outcome(const char **at, struct delta *delta)
 {
-    if (!read_path(at, &delta->at) || *(*at)++ != '@' || !read_number(at, &delta->op))
-        return false;
+    uint32_t number;
+
+    switch (*(*at)++) {
+    case '!':
+        delta->kind = DELTA_CANCELLED;
+        return NULL;
+    case '=':
+        delta->kind = DELTA_DRAWN;
+        if (!read_number(at, &number))
+            return "the number that was drawn should stand here";
+        delta->chosen = number;
+        return NULL;
+    case '>':
+        return read_path(at, &delta->chosen) ? NULL : "the task that went first should stand here";
+    default:
+        --*at;
+        return "'>', '=' or '!' should stand here";
+    }
+}
+
+const char *thrum_delta_read(const char **at, struct delta *delta)
+{
+    *delta = (struct delta){.kind = DELTA_GOES};
+    if (!read_path(at, &delta->at))
+        return "a task should stand here";
+    if (**at != '@')
+        return "'@' should stand here";
+    ++*at;
+    if (!read_number(at, &delta->op))
+        return "the number of a point should stand here";
     if (**at == ':') {
         ++*at;
         if (!read_number(at, &delta->before))
-            return false;
+            return "how often it was asked before should stand here";
     }
-    if (**at == '!') {
-        ++*at;
-        delta->kind = DELTA_CANCELLED;
-        return true;
-    }
-    if (**at == '=') {
-        uint32_t number;
-
-        ++*at;
-        delta->kind = DELTA_DRAWN;
-        if (!read_number(at, &number))
-            return false;
-        delta->chosen = number;
-        return true;
-    }
-    return *(*at)++ == '>' && read_path(at, &delta->chosen);
+    return read_outcome(at, delta);
 }
 
 int thrum_deltas_read(const char *text, struct delta **out)
 {
-    size_t most = strlen(text) / 5 + 1; /* "1@2>3" */
+    size_t most = strlen(text) / 4 + 1; /* "1@2!" */
     struct delta *deltas;
     int count = 0;
 
@@ -90,7 +104,7 @@ int thrum_deltas_read(const char *text, struct delta **out)
     while (*text == ' ')
         text++;
     while (*text) {
-        if ((size_t)count == most || !read_delta(&text, &deltas[count]) ||
+        if ((size_t)count == most || thrum_delta_read(&text, &deltas[count]) ||
             (*text && *text != ' ')) {
             thrum_memory_put(deltas);
             return -EINVAL;
@@ -103,6 +117,22 @@ int thrum_deltas_read(const char *text, struct delta **out)
     return count;
 }
 
+size_t thrum_delta_write(const struct delta *delta, const struct delta_paths *paths, char *text,
+                         size_t size)
+{
+    char again[16] = "", number[24] = "";
+    const char *chosen = number;
+
+    if (delta->before)
+        snprintf(again, sizeof again, ":%u", delta->before);
+    if (delta->kind == DELTA_GOES)
+        chosen = paths->chosen;
+    if (delta->kind == DELTA_DRAWN)
+        snprintf(number, sizeof number, "%" PRIu64, delta->chosen);
+    return (size_t)snprintf(text, size, "%s@%u%s%c%s", paths->at, delta->op, again,
+                            ">=!"[delta->kind], chosen);
+}
+
 bool thrum_deltas_write(const struct delta *deltas, const struct delta_paths *paths, size_t count,
                         char *text, size_t size)
 {
@@ -110,23 +140,12 @@ bool thrum_deltas_write(const struct delta *deltas, const struct delta_paths *pa
 
     text[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        char again[16] = "", number[24] = "";
-        const char *chosen = number;
-        int length;
+        char word[DELTA_BYTES];
+        size_t length = thrum_delta_write(&deltas[i], &paths[i], word, sizeof word);
 
-        if (deltas[i].before)
-            snprintf(again, sizeof again, ":%u", deltas[i].before);
-        if (deltas[i].kind == DELTA_GOES)
-            chosen = paths[i].chosen;
-        if (deltas[i].kind == DELTA_DRAWN)
-            snprintf(number, sizeof number, "%" PRIu64, deltas[i].chosen);
-        length = snprintf(text + used, size - used, "%s%s@%u%s%c%s", i ? " " : "", paths[i].at,
-                          deltas[i].op, again, ">=!"[deltas[i].kind], chosen);
-        if ((size_t)length >= size - used) {
-            text[used] = '\0';
+        if (length + (i > 0) >= size - used)
             return false;
-        }
-        used += (size_t)length;
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : "", word);
     }
     return true;
 }

@@ -8,6 +8,13 @@
 #include "runtime/world/oracle.h"
 
 #define DELTAS_MAX 4096 /* that a text may have; more is nobody's shrunk history */
+#define DELTA_BYTES 192 /* that one has at most, as a word */
+
+/*
+ * Read one, and move *at behind it; to where it went wrong if it did: NULL is returned, or what was
+ * expected there.
+ */
+const char *thrum_delta_read(const char **at, struct delta *delta);
 
 /* Read a text. *deltas is the caller's, to be put back. Their number; -EINVAL, -ENOMEM. */
 int thrum_deltas_read(const char *text, struct delta **deltas);
@@ -20,6 +27,10 @@ struct delta_paths {
     char at[64];
     char chosen[64];
 };
+
+/* One of them. Its length, as snprintf's. */
+size_t thrum_delta_write(const struct delta *delta, const struct delta_paths *paths, char *text,
+                         size_t size);
 
 bool thrum_deltas_write(const struct delta *deltas, const struct delta_paths *paths, size_t count,
                         char *text, size_t size);

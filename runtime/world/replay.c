@@ -94,7 +94,7 @@ static size_t honour(struct replay *replay, size_t i, size_t answer)
 {
     replay->places[i].done = true;
     replay->matched++;
-    replay->deviates = true;
+    replay->deviates = i + 1;
     return answer;
 }
 
@@ -105,6 +105,8 @@ static size_t choose(void *self, struct sim *sim, const struct choice *choice)
     size_t i = find(replay, first, first->asked, DELTA_GOES);
     size_t index;
 
+    if (replay->by_chance && replay->matched == replay->count)
+        return oracle_below(sim->oracle, choice->count);
     if (i == replay->count)
         return 0;
     index = index_of(sim, choice, replay->deltas[i].chosen);
@@ -116,6 +118,8 @@ static size_t draw(void *self, struct sim *sim, size_t n)
     struct replay *replay = self;
     size_t i = find(replay, sim->running, sim->running->asked, DELTA_DRAWN);
 
+    if (replay->by_chance && replay->matched == replay->count)
+        return oracle_below(sim->oracle, n);
     if (i == replay->count || replay->deltas[i].chosen >= n)
         return 0;
     return honour(replay, i, (size_t)replay->deltas[i].chosen);
@@ -135,8 +139,8 @@ static void turn(void *self, struct sim *sim, struct player *player)
     struct replay *replay = self;
 
     if (replay->turn)
-        replay->turn(replay->turn_arg, sim, player, replay->deviates);
-    replay->deviates = false;
+        replay->turn(replay->arg, sim, player, replay->deviates);
+    replay->deviates = 0;
 }
 
 const struct strategy thrum_replay_strategy = {

@@ -97,13 +97,14 @@ struct replay {
     size_t count;
     struct replay_place *places; /* of each, and a hash table of where they are */
     size_t mask;
-    size_t matched;                                       /* how many were */
-    void (*born)(void *arg, const struct player *player); /* is told of all players; or NULL */
-    void *arg;
-    /* Is told of all turns, and whether one is not the default; or NULL. */
-    void (*turn)(void *arg, const struct sim *sim, const struct player *player, bool deviates);
-    void *turn_arg;
-    bool deviates; /* the next turn does */
+    size_t matched;  /* how many were */
+    size_t deviates; /* the next turn does: which delta made it, plus 1 */
+    bool by_chance;  /* when all are honoured, anybody goes first */
+    /* Is told of all players; or NULL. */
+    void (*born)(void *arg, const struct player *player);
+    /* Is told of all turns, and which delta made it (plus 1; 0: it is the default); or NULL. */
+    void (*turn)(void *arg, const struct sim *sim, const struct player *player, size_t delta);
+    void *arg; /* for both */
 };
 
 extern const struct strategy thrum_replay_strategy; /* self: struct replay */
