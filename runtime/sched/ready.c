@@ -113,7 +113,7 @@ void thrum_ready_keep(struct ready_queue *queue)
         uint64_t end = end_of(seen);
         uint64_t window = tail - head < READY_WINDOW ? tail - head : READY_WINDOW;
 
-        if ((int64_t)(index - end) < 0) { /* there is a window: we were only called */
+        if ((int64_t)(index - end) < 0) {       /* there is a window: we were only called */
             store_relaxed(&queue->mine, index); /* relaxed: the swap below releases it */
             if (settle(queue, &seen, head, end))
                 return;
@@ -139,11 +139,16 @@ void *thrum_ready_peek_slow(const struct ready_queue *queue)
 
 void *thrum_ready_steal(struct ready_queue *queue)
 {
+    return thrum_ready_steal_before(queue, READY_ANY);
+}
+
+void *thrum_ready_steal_before(struct ready_queue *queue, uint64_t limit)
+{
     thrum_pair seen = shared_load(queue);
     uint64_t tail = load_acquire(&queue->tail); /* EDGE ready.push */
     void *fiber;
 
-    if ((int64_t)(tail - seen.lo) <= 0)
+    if ((int64_t)(tail - seen.lo) <= 0 || seen.lo >= limit)
         return NULL;
     fiber = ready_slot(queue, seen.lo);
     POINT("steal.ready");
@@ -171,6 +176,14 @@ void *thrum_ready_revoke(struct ready_queue *queue)
     if (!cas_acq_rel_pair(&queue->shared, &seen, shared_with(seen, seen.lo, end - 1)))
         return NULL; /* EDGE ready.share */
     return fiber;
+}
+
+bool thrum_ready_shares(const struct ready_queue *queue, uint64_t *tail)
+{
+    thrum_pair seen = shared_load(queue);
+
+    *tail = load_relaxed(&queue->tail); /* relaxed: a guess */
+    return (int64_t)(*tail - seen.lo) > 0;
 }
 
 bool thrum_ready_empty(const struct ready_queue *queue)

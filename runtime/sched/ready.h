@@ -41,6 +41,13 @@ void thrum_ready_keep(struct ready_queue *queue);
 /* Any thread. The oldest that is not set aside for the owner; NULL: none, or another was faster. */
 void *thrum_ready_steal(struct ready_queue *queue);
 
+/* The same, if it was pushed when the tail was below `limit`. */
+#define READY_ANY UINT64_MAX
+void *thrum_ready_steal_before(struct ready_queue *queue, uint64_t limit);
+
+/* Any thread. A guess: could thrum_ready_steal take one? And where the tail is. */
+bool thrum_ready_shares(const struct ready_queue *queue, uint64_t *tail);
+
 /* Any thread. One that is set aside for the owner, at the price of a heavy fence; or NULL. */
 void *thrum_ready_revoke(struct ready_queue *queue);
 

@@ -20,33 +20,80 @@
 #include "runtime/plat/futex.h"
 #include "runtime/sched/internal.h"
 
-#define SPIN_NS 20000   /* how long to look before sleeping */
+#define SPIN_NS 20000       /* how long to look before sleeping */
 #define SPIN_POLLER_NS 5000 /* the same for who will sleep in the poller, for descriptors */
-#define SPIN_LOOK_NS 2000 /* between two looks at descriptors meanwhile */
-#define REVOKE_NS 50000 /* how long an owner may leave a request unanswered */
-#define PAUSES 32       /* between two rounds */
-#define SHORT_NS 200    /* a stolen task that was not worth it, with what the steal took */
-#define VAIN_FREE 8     /* such tasks in a row before a thief becomes patient */
+#define SPIN_LOOK_NS 2000   /* between two looks at descriptors meanwhile */
+#define REVOKE_NS 50000     /* how long an owner may leave a request unanswered */
+#define PAUSES 32           /* between two rounds */
+#define SHORT_NS 200        /* a stolen task that was not worth it, with what the steal took */
+#define VAIN_FREE 8         /* such tasks in a row before a thief becomes patient */
 #define VAIN_MAX 13
 #define PATIENCE_NS 250 /* half of the first pause; the last is 8 us */
+
+#ifndef YOUNG_NS /* models have 0: nothing is too young */
+#define YOUNG_NS 2000 /* a fiber that has been ready for so long may be stolen */
+#endif
+#define YOUNG_DOUBLINGS 2 /* and longer, while owners run them sooner */
 
 enum { NOTIFY_NONE = 0, NOTIFY_RUN = 1 };
 
 /* ---- stealing ------------------------------------------------------------------------------ */
 
 struct round {
-    bool patient; /* leave unstarted tasks to their owners for the moment */
-    bool revoke;  /* take without asking */
-    bool work;    /* somebody has something that we did not get */
-    bool task;    /* what was found is an unstarted task */
+    int64_t now;
+    bool patient;               /* leave what others have to them for the moment */
+    bool revoke;                /* take without asking */
+    bool work;                  /* somebody has something that we did not get */
+    bool task;                  /* what was found is an unstarted task */
+    const struct worker *young; /* this one has ready fibers that nobody has seen before */
+    uint64_t tail;              /* and its queue ends here */
 };
+
+/*
+ * Who was made ready a moment ago had best be left where it was woken: its waker is often about
+ * to wait itself, what both of them touch is in that CPU's cache, and the other one would cost each
+ * of them a cache miss for every line of it. So only what was there at an earlier look is taken.
+ */
+static struct fiber *steal_ready(struct worker *worker, struct worker *victim, struct round *round)
+{
+    struct sight *sight = &worker->sight;
+    struct fiber *fiber = NULL;
+    uint64_t tail;
+
+    if (!thrum_ready_shares(&victim->ready, &tail))
+        return NULL;
+    if (YOUNG_NS == 0)
+        fiber = thrum_ready_steal(&victim->ready);
+    else if (sight->victim == victim->index)
+        fiber = thrum_ready_steal_before(&victim->ready, sight->tail);
+    if (fiber) {
+        sight->doublings = 0;
+        return fiber;
+    }
+    round->young = victim;
+    round->tail = tail;
+    return NULL;
+}
+
+static void remember_sight(struct worker *worker, const struct round *round)
+{
+    struct sight *sight = &worker->sight;
+
+    if (!round->young)
+        return;
+    sight->victim = round->young->index;
+    sight->tail = round->tail;
+    sight->until = round->now + ((int64_t)YOUNG_NS << sight->doublings);
+    if (sight->doublings < YOUNG_DOUBLINGS)
+        sight->doublings++;
+}
 
 static struct fiber *steal_from(struct worker *worker, struct worker *victim, struct round *round)
 {
-    struct fiber *fiber = thrum_ready_steal(&victim->ready);
+    struct fiber *fiber = steal_ready(worker, victim, round);
     void *task;
 
-    if (fiber || round->patient)
+    if (fiber)
         return fiber;
     task = thrum_deque_steal(&victim->deque);
     round->task = task != NULL;
@@ -87,16 +134,16 @@ static struct fiber *steal_round(struct worker *worker, struct round *round)
         fiber->node = spare;
         return fiber;
     }
+    if (round->patient) { /* not even a look, which would cost the owners a cache miss */
+        round->work = true;
+        return NULL;
+    }
     for (unsigned i = 0; i < n; i++) {
         struct worker *victim = worker_at(scheduler, (first + i) % n);
 
         fiber = steal_from(worker, victim, round);
         if (fiber)
             return fiber;
-        if (round->patient) { /* not even a look, which would cost the owner a cache miss */
-            round->work = true;
-            continue;
-        }
         look(victim, round);
         fiber = insist(worker, victim, round);
         if (fiber)
@@ -185,6 +232,7 @@ static int64_t spin_ns(const struct scheduler *scheduler)
 /* Steals until that has passed with nothing in sight. */
 static struct fiber *spin(struct worker *worker)
 {
+
     bool impatient = load_relaxed(&worker->scheduler->oversubscribed) || /* relaxed: a hint */
                      worker->tick == worker->hasty_tick || worker->guest;
     int64_t begin = thrum_clock_now();
@@ -194,8 +242,10 @@ static struct fiber *spin(struct worker *worker)
 
     while (!must_leave(worker)) {
         int64_t now = thrum_clock_now();
-        struct round round = {.patient = now < patient_until,
-                              .revoke = now - asked_since > REVOKE_NS};
+        struct round round = {.now = now,
+                              .patient =
+                                  now < patient_until ||
+                                  now<worker->sight.until, .revoke = now - asked_since> REVOKE_NS};
         struct fiber *fiber = from_timers(worker, now);
 
         if (!fiber)
@@ -206,6 +256,7 @@ static struct fiber *spin(struct worker *worker)
             worker->stole_at = round.task ? now : 0;
             return fiber;
         }
+        remember_sight(worker, &round);
         if (!round.work || round.revoke)
             asked_since = now;
         if (round.work)

@@ -74,6 +74,12 @@ struct worker {
     uint64_t random;       /* owner */
     int64_t stole_at;      /* owner: when it last stole an unstarted task; 0: something else came */
     unsigned in_vain;      /* owner: stolen tasks in a row that ended at once */
+    struct sight {          /* owner: the last look at ready fibers that it had not seen before */
+        unsigned victim;    /* the worker that has them */
+        uint64_t tail;      /* where its queue ended */
+        int64_t until;      /* nobody is looked at again before then */
+        unsigned doublings; /* of that pause */
+    } sight;
     uint32_t tick;         /* owner: picks made */
     uint32_t hasty_tick;   /* owner: a thread was woken for a task that was then picked: see hasten */
     uint32_t inject_turn;  /* owner: picks between two looks at the injection queue */

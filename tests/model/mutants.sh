@@ -171,6 +171,7 @@ sources() {
 
 defines() {
     case $1 in
+    search) echo -DYOUNG_NS=0 ;;
     ready) echo -DREADY_SLOTS=4 -DREADY_WINDOW=2 ;;
     roster) echo -DROSTER_SLOTS=3 ;;
     cancel | select | task) echo -DROSTER_SLOTS=3 -DWALK_LEVELS=1 -DLOCK_PLACES=1 ;;
