@@ -229,7 +229,7 @@ int thrum_service_start(thrum_service *service, thrum_group *group,
                         const thrum_service_options *options)
 {
     thrum_task_options task = THRUM_TASK_OPTIONS_INIT;
-    int waited, status = init(service, options);
+    int waited, started = 0, status = init(service, options);
 
     if (status)
         return status;
@@ -243,7 +243,7 @@ int thrum_service_start(thrum_service *service, thrum_group *group,
     waited = thrum_promise_wait(&service->started, NULL);
     if (waited == 0)
         return 0;
-    if (!thrum_promise_resolved(&service->started, NULL))
+    if (!thrum_promise_resolved(&service->started, &started) || started == 0)
         (void)thrum_task_cancel(service->task, waited, "its start was given up");
     else
         waited = 0;
