@@ -10,7 +10,8 @@
  *
  * which says: when the first task that the root has started comes to its third
  * point, the second one goes on instead. ("@3:1": when it stands first there for
- * the second time; "@3=1": what it had a free choice of was the second one.) With
+ * the second time; "@3=1": what it had a free choice of was the second one; "@3#1": it
+ * was dealt a fault there, see fault.h.) With
  * THRUM_REPLAY='1@3>2' in the environment the program runs just this history, as
  * often as wanted, under a debugger too.
  *
@@ -30,7 +31,9 @@
  *
  * What counts as a failure: fn returns anything but 0; all tasks wait and nothing
  * can wake one (THRUM_EDEADLOCK); it does not end (THRUM_ELIVELOCK). Checks
- * return a status of their own choice.
+ * return a status of their own choice. In a run in which something was refused
+ * (`faults`) it is none that fn says so: -ENOMEM, -EAGAIN, or THRUM_EGROUP if no task
+ * has failed with anything else.
  *
  * fn must begin with the same state each time: it sets up what it uses. It
  * must not depend on addresses, real time, real threads or other sources of
@@ -86,11 +89,13 @@ typedef struct thrum_explore_options {
     uint64_t schedules; /* at most so many runs; 0: 10,000; THRUM_SCHEDULES overrides it */
     uint64_t steps;     /* turns after which a run is cancelled as THRUM_ELIVELOCK; 0: 2^20 */
     const char *name;   /* for what is printed, or NULL */
+    uint32_t faults;    /* THRUM_FAULT_* (fault.h), put together; 0: nothing goes wrong */
+    uint32_t unused;    /* 0 */
 } thrum_explore_options;
 
 #define THRUM_EXPLORE_OPTIONS_INIT \
     {                              \
-        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL \
+        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL, 0, 0 \
     }
 
 #define THRUM_REPLAY_BYTES 512

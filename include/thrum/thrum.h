@@ -15,6 +15,7 @@
 #include <thrum/executor.h>
 #include <thrum/exit_stack.h>
 #include <thrum/explore.h>
+#include <thrum/fault.h>
 #include <thrum/fd.h>
 #include <thrum/gather.h>
 #include <thrum/generator.h>

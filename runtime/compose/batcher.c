@@ -10,9 +10,9 @@
 #include <thrum/batcher.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <thrum/error.h>
+#include <thrum/fault.h>
 #include <thrum/promise.h>
 #include <thrum/scope.h>
 #include <thrum/time.h>
@@ -195,8 +195,8 @@ static void fini(thrum_batcher *batcher)
 {
     thrum_event_destroy(&batcher->news);
     pthread_mutex_destroy(&batcher->lock);
-    free(batcher->items);
-    free(batcher->statuses);
+    thrum_free(batcher->items);
+    thrum_free(batcher->statuses);
 }
 
 int thrum_batcher_open(thrum_batcher *batcher, thrum_group *group,
@@ -214,8 +214,8 @@ int thrum_batcher_open(thrum_batcher *batcher, thrum_group *group,
         .context = options->context,
         .wait_ns = options->wait_ns,
         .most = options->most,
-        .items = (void **)calloc(options->most, sizeof(void *)),
-        .statuses = (int *)calloc(options->most, sizeof(int)),
+        .items = (void **)thrum_calloc(options->most, sizeof(void *)),
+        .statuses = (int *)thrum_calloc(options->most, sizeof(int)),
     };
     status = batcher->items && batcher->statuses ? 0 : -ENOMEM;
     if (!status)

@@ -8,9 +8,9 @@
 #include <thrum/coordinator.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <thrum/error.h>
+#include <thrum/fault.h>
 
 static bool in_range(const thrum_part *parts, size_t n)
 {
@@ -101,7 +101,7 @@ static int stop_all(thrum_coordinator *coordinator, size_t *failures)
 /* All that parts failed with, as a tree; NULL if there is no memory for it. */
 static thrum_error *merge(thrum_part *parts, size_t n)
 {
-    thrum_error **all = (thrum_error **)malloc(n * sizeof *all);
+    thrum_error **all = (thrum_error **)thrum_malloc(n * sizeof *all);
     thrum_error *tree = NULL;
 
     for (size_t i = 0; i < n && all; i++)
@@ -110,7 +110,7 @@ static thrum_error *merge(thrum_part *parts, size_t n)
         tree = NULL;
     for (size_t i = 0; i < n; i++)
         thrum_error_free(parts[i].error);
-    free(all);
+    thrum_free(all);
     return tree;
 }
 

@@ -7,9 +7,9 @@
  */
 #include <thrum/exit_stack.h>
 
-#include <stdlib.h>
 #include <string.h>
 
+#include <thrum/fault.h>
 #include <thrum/scope.h>
 
 #define FEW 4 /* failures that need no memory but the stack's */
@@ -29,13 +29,13 @@ static bool is_error(int status)
 
 static bool grow(struct failures *failures)
 {
-    thrum_error **more = (thrum_error **)malloc(2 * failures->room * sizeof(thrum_error *));
+    thrum_error **more = (thrum_error **)thrum_malloc(2 * failures->room * sizeof(thrum_error *));
 
     if (!more)
         return false;
     memcpy(more, failures->all, failures->n * sizeof(thrum_error *));
     if (failures->all != failures->few)
-        free(failures->all);
+        thrum_free(failures->all);
     failures->all = more;
     failures->room *= 2;
     return true;
@@ -85,7 +85,7 @@ static void tell(struct failures *failures, int status, thrum_error **errors)
     }
     forget(failures);
     if (failures->all != failures->few)
-        free(failures->all);
+        thrum_free(failures->all);
 }
 
 static int leave(const thrum_exit *exit, int status)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <thrum/fault.h>
 #include <thrum/queue.h>
 
 static thrum_iter iter_of(int (*next)(thrum_iter *, void *), int (*close)(thrum_iter *, int),
@@ -192,8 +193,10 @@ struct vector {
 static bool vector_grow(struct vector *vector, size_t bytes)
 {
     size_t room = vector->room ? 2 * vector->room : 16;
-    void *items = bytes > SIZE_MAX / room ? NULL : realloc(vector->items, bytes ? room * bytes : 1);
+    void *items = NULL;
 
+    if (bytes <= SIZE_MAX / room && !thrum_fault(THRUM_FAULT_MEMORY)) /* the user will free it */
+        items = realloc(vector->items, bytes ? room * bytes : 1);
     if (!items)
         return false;
     vector->items = (unsigned char *)items;

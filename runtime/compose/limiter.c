@@ -11,10 +11,10 @@
 #include <thrum/limiter.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <thrum/detail/atomic.h>
+#include <thrum/fault.h>
 #include <thrum/hold.h>
 #include <thrum/semaphore.h>
 
@@ -39,11 +39,11 @@ int thrum_limiter_create(thrum_limiter **out, uint32_t calls)
 
     if (calls == 0)
         return -EINVAL;
-    limiter = malloc(sizeof *limiter);
+    limiter = thrum_malloc(sizeof *limiter);
     if (limiter)
         err = thrum_sem_init(&limiter->room, calls, calls);
     if (err) {
-        free(limiter);
+        thrum_free(limiter);
         return err;
     }
     thrum_store_relaxed_32(&limiter->references, 1); /* relaxed: nobody knows it yet */
@@ -56,7 +56,7 @@ static void unref(thrum_limiter *limiter)
     if (thrum_add_acq_rel_32(&limiter->references, (uint32_t)-1) != 1) /* EDGE limiter.unref */
         return;
     thrum_sem_destroy(&limiter->room);
-    free(limiter);
+    thrum_free(limiter);
 }
 
 void thrum_limiter_close(thrum_limiter *limiter)
@@ -108,7 +108,7 @@ static int call_held(void *arg)
 static void put(struct held *held)
 {
     if (thrum_add_acq_rel_32(&held->references, (uint32_t)-1) == 1) /* EDGE limiter.unref */
-        free(held);
+        thrum_free(held);
 }
 
 /* On the call's thread, or the task's. */
@@ -130,7 +130,7 @@ static void drop_held(void *arg)
 static struct held *held_new(thrum_limiter *limiter, thrum_fn fn, const void *arg, size_t bytes,
                              void (*drop)(void *copy))
 {
-    struct held *held = malloc(sizeof *held + bytes);
+    struct held *held = thrum_malloc(sizeof *held + bytes);
 
     if (!held)
         return NULL;
@@ -149,7 +149,7 @@ int thrum_limiter_call_copy(thrum_limiter *limiter, thrum_executor *executor, th
     if (status) {
         if (held && drop)
             drop(held + 1);
-        free(held);
+        thrum_free(held);
         return status;
     }
     thrum_add_relaxed_32(&limiter->references, 1); /* relaxed: the caller has one */

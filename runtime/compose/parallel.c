@@ -6,10 +6,10 @@
  * for it does not count.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <thrum/branch.h>
+#include <thrum/fault.h>
 #include <thrum/parallel.h>
 #include <thrum/scope.h>
 
@@ -191,7 +191,7 @@ int thrum_parallel_scan(size_t begin, size_t end, size_t grain, thrum_map_fn map
     if (begin == end)
         return 0;
     parts = (end - begin - 1) / scan.grain + 1;
-    scan.sums = parts <= SIZE_MAX / sum_bytes ? malloc(parts * sum_bytes) : NULL;
+    scan.sums = parts <= SIZE_MAX / sum_bytes ? thrum_malloc(parts * sum_bytes) : NULL;
     if (!scan.sums)
         return -ENOMEM;
     for (size_t part = 0; part < parts; part++)
@@ -204,7 +204,7 @@ int thrum_parallel_scan(size_t begin, size_t end, size_t grain, thrum_map_fn map
     }
     if (!status)
         memcpy(sum, scan.sums + (parts - 1) * sum_bytes, sum_bytes);
-    free(scan.sums);
+    thrum_free(scan.sums);
     return status;
 }
 

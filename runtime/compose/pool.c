@@ -16,10 +16,10 @@
 #include <thrum/pool.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <thrum/detail/atomic.h>
 #include <thrum/error.h>
+#include <thrum/fault.h>
 #include <thrum/group.h>
 #include <thrum/scope.h>
 #include <thrum/time.h>
@@ -69,7 +69,7 @@ int thrum_pool_init(thrum_pool *pool, const thrum_pool_options *options)
     if (status)
         return status;
     if (!pool->places)
-        pool->places = pool->own = (thrum_pooled *)malloc(pool->limit * sizeof *pool->places);
+        pool->places = pool->own = (thrum_pooled *)thrum_malloc(pool->limit * sizeof *pool->places);
     if (!pool->places) {
         thrum_queue_destroy(&pool->free);
         return -ENOMEM;
@@ -92,7 +92,7 @@ int thrum_pool_destroy(thrum_pool *pool)
     thrum_event_destroy(&pool->came_back);
     thrum_event_destroy(&pool->closed);
     thrum_queue_destroy(&pool->free);
-    free(pool->own);
+    thrum_free(pool->own);
     return 0;
 }
 

@@ -11,10 +11,10 @@
 #include <thrum/service.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <thrum/detail/atomic.h>
 #include <thrum/error.h>
+#include <thrum/fault.h>
 #include <thrum/scope.h>
 #include <thrum/time.h>
 
@@ -84,7 +84,7 @@ int thrum_service_next(thrum_service *service, void *item)
 /* A `handle` for each item. */
 static int handle_all(thrum_service *service, void *arg)
 {
-    void *item = malloc(service->item_bytes);
+    void *item = thrum_malloc(service->item_bytes);
     int status = item ? 0 : -ENOMEM;
 
     if (item)
@@ -98,7 +98,7 @@ static int handle_all(thrum_service *service, void *arg)
         thrum_error_free(thrum_fail_take(status));
         status = 0;
     }
-    free(item);
+    thrum_free(item);
     return status == THRUM_ESHUTDOWN ? 0 : status;
 }
 

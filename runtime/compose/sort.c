@@ -8,10 +8,10 @@
  * cancelled is copied as it comes, be it by who forked a branch that was never run.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <thrum/branch.h>
+#include <thrum/fault.h>
 #include <thrum/scope.h>
 #include <thrum/sort.h>
 
@@ -141,11 +141,11 @@ int thrum_sort_by(void *base, size_t n, const struct thrum_sort_kind *kind)
 
     if (n < 2 || kind->bytes == 0)
         return 0;
-    whole.right = n <= SIZE_MAX / kind->bytes ? malloc(n * kind->bytes) : NULL;
+    whole.right = n <= SIZE_MAX / kind->bytes ? thrum_malloc(n * kind->bytes) : NULL;
     if (!whole.right)
         return -ENOMEM;
     status = do_part(&whole);
-    free(whole.right);
+    thrum_free(whole.right);
     return status;
 }
 

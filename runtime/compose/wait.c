@@ -1,8 +1,8 @@
 /* wait.c - until some of several tasks have ended: as they end, with a timeout around. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include <thrum/completed.h>
+#include <thrum/fault.h>
 
 #define FEW 8 /* tasks that need no memory but the stack's */
 
@@ -73,12 +73,12 @@ int thrum_wait(thrum_task *const *tasks, size_t n, unsigned when, int64_t durati
     if (is_hopeless(tasks, n, when))
         return -EDEADLK;
     if (n > FEW)
-        nodes = (thrum_completion *)malloc(n * sizeof *nodes);
+        nodes = (thrum_completion *)thrum_malloc(n * sizeof *nodes);
     if (!nodes)
         return -ENOMEM;
     status = wait_with(nodes, tasks, n, when, duration);
     if (nodes != few)
-        free(nodes);
+        thrum_free(nodes);
     if (status == 0 && n_done)
         *n_done = count_ended(tasks, n);
     return status;

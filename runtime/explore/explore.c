@@ -83,6 +83,11 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
         }
     }
     use(oracle, explorer, strategy, run);
+    if (explorer->options.faults) {
+        oracle->may_fault = true;
+        oracle->faults = &explorer->faults;
+        thrum_faults_begin(&explorer->faults, oracle->seed, run);
+    }
 }
 
 /* ---- runs of one process -------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* explorer.c - a program that can be run again and again. */
 #include "runtime/explore/explorer.h"
 
+#include <thrum/error.h>
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #define STEPS ((uint64_t)1 << 20)
 #define SCHEDULES 10000
 #define DEPTH 3
+#define FAULTS (THRUM_FAULT_BUGGIFY | THRUM_FAULT_MEMORY | THRUM_FAULT_THREAD | THRUM_FAULT_LATENCY)
 
 /* The run has become too long. It is cancelled, and everybody gets turns until it has ended. */
 static void exceeded(void *arg)
@@ -57,6 +60,7 @@ static int check(const thrum_explore_options *options)
     if (options->size != sizeof *options)
         return THRUM_ELAYOUT;
     if (options->strategy > THRUM_STRATEGY_SYSTEMATIC || options->depth > PCT_DEPTH_MAX ||
+        options->faults & ~FAULTS || options->unused != 0 ||
         options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL |
                            THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE) ||
         (options->flags & THRUM_EXPLORE_ALL && options->flags & THRUM_EXPLORE_ISOLATE))
@@ -81,6 +85,7 @@ int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *
         explorer->options.schedules = SCHEDULES;
     explorer->pct.depth = explorer->options.depth ? explorer->options.depth : DEPTH;
     explorer->systematic.bound = explorer->options.delays;
+    explorer->faults.kinds = explorer->options.faults;
     world.flags = THRUM_SIMULATE;
     world.report = report;
     world.unhandled = unhandled;
@@ -105,9 +110,34 @@ void thrum_explorer_fini(struct explorer *explorer)
     thrum_systematic_fini(&explorer->systematic);
 }
 
+/* A group without leaves has lost them: there was no memory. */
+static bool is_no_lack(const thrum_error *leaf, void *context)
+{
+    int code = thrum_error_code(leaf);
+
+    (void)context;
+    return code != -ENOMEM && code != -EAGAIN && code != THRUM_EGROUP;
+}
+
+/* What was refused is all that the program complains of. */
+static bool is_lack(int status, const thrum_error *errors)
+{
+    thrum_error *others;
+    bool any;
+
+    if (status == -ENOMEM || status == -EAGAIN)
+        return true;
+    if (status != THRUM_EGROUP || thrum_error_split(errors, is_no_lack, NULL, &others, NULL))
+        return false;
+    any = others != NULL;
+    thrum_error_free(others);
+    return !any;
+}
+
 int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
 {
     thrum_error *errors;
+    bool lacks;
     int status;
 
     oracle->drawn = 0;
@@ -117,6 +147,7 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
     explorer->sim->steps_max = explorer->options.steps;
     thrum_sim_restart(explorer->sim, oracle);
     status = thrum_root_run(explorer->runtime, explorer->fn, explorer->arg, &errors);
+    lacks = explorer->sim->refused && is_lack(status, errors);
     thrum_error_free(errors);
     explorer->hash = sim_mix(explorer->sim->hash + (uint64_t)(int64_t)status);
     if (oracle->strategy->end)
@@ -125,7 +156,7 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
         return -ENOMEM;
     if (explorer->exceeded)
         return THRUM_ELIVELOCK;
-    return explorer->cancelled && status == THRUM_ECANCELED ? 0 : status;
+    return lacks || (explorer->cancelled && status == THRUM_ECANCELED) ? 0 : status;
 }
 
 /* ---- as deltas tell it ----------------------------------------------------------------------- */
@@ -195,6 +226,7 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
     oracle->seed = retelling->seed;
     oracle->forgets = !retelling->recorded;
     oracle->may_cancel = true;
+    oracle->may_fault = true;
     status = thrum_explorer_run(explorer, oracle);
     if (retelling->matched)
         *retelling->matched = replay.matched;

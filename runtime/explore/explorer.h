@@ -4,6 +4,7 @@
 
 #include <thrum/explore.h>
 
+#include "runtime/world/faults.h"
 #include "runtime/world/strategies.h"
 
 struct explorer {
@@ -21,6 +22,7 @@ struct explorer {
     uint64_t turns;     /* the most that a run has had */
     uint64_t cancel_at; /* SYSTEMATIC: before which the root is cancelled; 0: never */
     uint64_t hash;      /* of the last run */
+    struct faults faults;
     struct surw surw;
     struct pct pct;
     struct systematic systematic;

@@ -64,11 +64,17 @@ static const char *read_outcome(const char **at, struct delta *delta)
             return "the number that was drawn should stand here";
         delta->chosen = number;
         return NULL;
+    case '#':
+        delta->kind = DELTA_FAULT;
+        if (!read_number(at, &number))
+            return "the fault that was dealt should stand here";
+        delta->chosen = number;
+        return NULL;
     case '>':
         return read_path(at, &delta->chosen) ? NULL : "the task that went first should stand here";
     default:
         --*at;
-        return "'>', '=' or '!' should stand here";
+        return "'>', '=', '!' or '#' should stand here";
     }
 }
 
@@ -127,10 +133,10 @@ size_t thrum_delta_write(const struct delta *delta, const struct delta_paths *pa
         snprintf(again, sizeof again, ":%u", delta->before);
     if (delta->kind == DELTA_GOES)
         chosen = paths->chosen;
-    if (delta->kind == DELTA_DRAWN)
+    if (delta->kind == DELTA_DRAWN || delta->kind == DELTA_FAULT)
         snprintf(number, sizeof number, "%" PRIu64, delta->chosen);
     return (size_t)snprintf(text, size, "%s@%u%s%c%s", paths->at, delta->op, again,
-                            ">=!"[delta->kind], chosen);
+                            ">=!#"[delta->kind], chosen);
 }
 
 bool thrum_deltas_write(const struct delta *deltas, const struct delta_paths *paths, size_t count,

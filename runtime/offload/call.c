@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "runtime/offload/executor.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/scope.h"
 
 static const struct wait_kind a_thread = {.what = "a thread of executor"};
@@ -97,7 +97,7 @@ int thrum_to_thread_copy(thrum_executor *executor, thrum_fn fn, const void *arg,
                     "itself");
     if (!executor && !(executor = thrum_executor_own()))
         return -ENOMEM;
-    call = thrum_memory_get(sizeof *call + 16 + bytes, 16);
+    call = thrum_lent_get(sizeof *call + 16 + bytes, 16);
     if (!call)
         return -ENOMEM;
     call->fn = fn;

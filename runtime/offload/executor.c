@@ -34,6 +34,7 @@
  */
 #include "runtime/offload/executor.h"
 
+#include <thrum/fault.h>
 #include <thrum/time.h>
 
 #include <errno.h>
@@ -48,10 +49,12 @@
 #include "runtime/plat/futex.h"
 #include "runtime/plat/memory.h"
 #include "runtime/plat/thread.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/lock.h"
 
 #define IDLE_NS_DEFAULT ((int64_t)10 * 1000 * 1000 * 1000)
 #define SIMULATED_LOOK_NS 1000 /* virtual: between two looks for a free thread */
+#define LATENCY_MOST 60        /* of a simulated call, as a power of two */
 #define BRISK_NS 100000 /* who runs for longer seems to wait for something */
 #define SPIN_NS 20000   /* what a wake-up of a sleeping CPU takes */
 #define VAIN_MAX 6      /* 2 to that many times nobody looks */
@@ -295,7 +298,7 @@ void thrum_call_bury(struct call *call)
         call->drop(call->arg);
     thrum_locals_put(call->locals);
     if (call->own)
-        thrum_memory_put(call);
+        thrum_lent_put(call);
 }
 
 /* Lock held. The call begins. */
@@ -566,10 +569,14 @@ static int run_apart(struct call *call)
 int thrum_executor_simulate(struct thrum_executor *executor, struct call *call)
 {
     static const int64_t takes_ns[] = {100000, 0, 10000000, 1000000000};
-    int64_t ns = takes_ns[thrum_draw_below(sizeof takes_ns / sizeof takes_ns[0])];
+    uint32_t power = thrum_fault(THRUM_FAULT_LATENCY);
+    int64_t ns = power ? (int64_t)1 << (power < LATENCY_MOST ? power : LATENCY_MOST)
+                       : takes_ns[thrum_draw_below(sizeof takes_ns / sizeof takes_ns[0])];
     bool late = thrum_draw_below(2) != 0;
     int status, cancelled, value = 0;
 
+    if (thrum_fault(THRUM_FAULT_THREAD))
+        return -EAGAIN;
     while ((status = admit(executor, call)) == -EAGAIN)
         if ((status = thrum_sleep(SIMULATED_LOOK_NS)) != 0)
             return status;
@@ -621,7 +628,7 @@ enum call_fate thrum_executor_cancel(struct thrum_executor *executor, struct cal
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-int thrum_executor_create(thrum_executor **out, const thrum_executor_options *options)
+int thrum_executor_make(struct thrum_executor **out, const thrum_executor_options *options)
 {
     static const thrum_executor_options defaults = THRUM_EXECUTOR_OPTIONS_INIT;
     struct thrum_executor *executor;
@@ -640,6 +647,15 @@ int thrum_executor_create(thrum_executor **out, const thrum_executor_options *op
              options->name ? options->name : "thrum-call");
     *out = executor;
     return 0;
+}
+
+int thrum_executor_create(thrum_executor **out, const thrum_executor_options *options)
+{
+    int err = thrum_fault(THRUM_FAULT_MEMORY) ? -ENOMEM : thrum_executor_make(out, options);
+
+    if (!err)
+        thrum_lent_note(1);
+    return err;
 }
 
 void thrum_executor_free(struct thrum_executor *executor)
@@ -738,6 +754,7 @@ int thrum_executor_close(thrum_executor *executor, int64_t patience, size_t *bus
         *busy = left;
     if (left)
         return THRUM_ETIMEOUT;
+    thrum_lent_note(-1);
     thrum_executor_free(executor);
     return 0;
 }

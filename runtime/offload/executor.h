@@ -63,6 +63,9 @@ void thrum_call_bury(struct call *call);
 /* own.c: the one of the calling task's runtime, made on first use. NULL: out of memory. */
 struct thrum_executor *thrum_executor_own(void);
 
+/* As thrum_executor_create, but nobody will miss it. */
+int thrum_executor_make(struct thrum_executor **out, const struct thrum_executor_options *options);
+
 /* ---- closing --------------------------------------------------------------------------------- */
 
 /* Take no more calls; those that have not begun are over. */

@@ -10,6 +10,8 @@
  * Edges
  *   executor.own   make -> use   the executor is initialised
  */
+#include <thrum/fault.h>
+
 #include <stdio.h>
 
 #include "runtime/offload/executor.h"
@@ -70,10 +72,12 @@ struct thrum_executor *thrum_executor_own(void)
     uint64_t made = load_acquire(&runtime->executor); /* EDGE executor.own */
     struct thrum_executor *executor;
 
+    if (thrum_fault(THRUM_FAULT_MEMORY)) /* made or not: each history is to ask for the same */
+        return NULL;
     if (LIKELY(made != 0))
         return pointer_of(made);
     options.threads = runtime->options.call_threads;
-    if (thrum_executor_create(&executor, &options))
+    if (thrum_executor_make(&executor, &options))
         return NULL;
     store_relaxed(&runtime->executor_end,
                   (uint64_t)(uintptr_t)end);                       /* relaxed: the next releases */

@@ -6,6 +6,8 @@
  */
 #include "runtime/sched/coroutine.h"
 
+#include <thrum/fault.h>
+
 struct context *thrum_coroutine_pass(void *next)
 {
     return next;
@@ -41,10 +43,13 @@ static struct coroutine *coroutine_new(struct fiber_source *source)
 struct coroutine *thrum_coroutine_get(void (*body)(void *arg), void *arg)
 {
     struct worker *worker = worker_here();
-    struct pool_item *item = thrum_pool_get(&worker->coroutines);
-    struct coroutine *coroutine =
-        item ? container_of(item, struct coroutine, item) : coroutine_new(&worker->source);
+    struct coroutine *coroutine;
+    struct pool_item *item;
 
+    if (thrum_fault(THRUM_FAULT_MEMORY))
+        return NULL;
+    item = thrum_pool_get(&worker->coroutines);
+    coroutine = item ? container_of(item, struct coroutine, item) : coroutine_new(&worker->source);
     if (!coroutine)
         return NULL;
     coroutine->body = body;

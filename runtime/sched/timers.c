@@ -22,6 +22,10 @@
  */
 #include "runtime/sched/timers.h"
 
+#include <thrum/fault.h>
+
+#include <errno.h>
+
 #include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
 #include "runtime/sched/internal.h"
@@ -164,7 +168,7 @@ int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
         store_relaxed(&timer->home, 0); /* relaxed: for who calls it off, after us */
         return 0;
     }
-    err = thrum_heap_reserve(&timers->heap);
+    err = thrum_fault(THRUM_FAULT_MEMORY) ? -ENOMEM : thrum_heap_reserve(&timers->heap);
     if (err)
         return err;
     store_relaxed(&timer->home, word_of(timers));     /* relaxed: as above */

@@ -17,6 +17,9 @@
 #include <errno.h>
 
 #include <thrum/detail/point.h>
+#include <thrum/fault.h>
+
+#include <string.h>
 
 #include "runtime/atomic/asymmetric.h"
 #include "runtime/base/point.h"
@@ -105,6 +108,26 @@ void thrum_point_slow(unsigned what, const void *object)
 
     if (world && thrum_lane_self()->current)
         world->point(world, what, object);
+}
+
+/* The same wherever the program was built. */
+static uint64_t place_of(const char *file, int line)
+{
+    const char *name = strrchr(file, '/');
+    uint64_t place = (uint64_t)line;
+
+    for (name = name ? name + 1 : file; *name; name++)
+        place = (place ^ (unsigned char)*name) * UINT64_C(0x100000001b3); /* as FNV does */
+    return place;
+}
+
+uint32_t thrum_fault_slow(uint32_t kind, const char *file, int line)
+{
+    struct world *world = thrum_world_self();
+
+    if (!world || !thrum_lane_self()->current)
+        return 0;
+    return world->fault(world, kind, kind == THRUM_FAULT_BUGGIFY ? place_of(file, line) : 0);
 }
 
 struct fiber *thrum_fiber_self(void)

@@ -34,6 +34,8 @@ struct world {
     size_t (*draw)(struct world *world, size_t n);
     /* The running task is about to do something that others may notice: detail/point.h. */
     void (*point)(struct world *world, unsigned what, const void *object);
+    /* Is the running task dealt a fault (thrum/fault.h)? At a place that has this number. 0: no. */
+    uint32_t (*fault)(struct world *world, uint32_t kind, uint64_t place);
     const uint32_t *until; /* atomic: not 0: done. The world's, while it is driven */
 };
 

@@ -23,7 +23,7 @@
 #include <string.h>
 
 #include "runtime/base/point.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/sync/select.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/waiters.h"
@@ -183,7 +183,7 @@ static int make_room(thrum_queue *queue)
 
         lock_leave(&queue->lock);
         if (room <= SIZE_MAX / 2 / queue->item)
-            ring = thrum_memory_get_raw(room * queue->item, 64);
+            ring = thrum_lent_get_raw(room * queue->item, 64);
         lock_enter(&queue->lock);
         if (!ring)
             return count_of(queue) == queue->room ? -ENOMEM : 0;
@@ -199,8 +199,8 @@ static int make_room(thrum_queue *queue)
             ring = NULL;
         }
         lock_leave(&queue->lock);
-        thrum_memory_put(ring);
-        thrum_memory_put(old);
+        thrum_lent_put(ring);
+        thrum_lent_put(old);
         lock_enter(&queue->lock);
     }
     return 0;
@@ -229,7 +229,7 @@ int thrum_queue_init(thrum_queue *queue, size_t item_bytes, const thrum_queue_op
     if (options->ring)
         queue->put_state = 1; /* the ring is the caller's */
     else
-        queue->ring = thrum_memory_get_raw(room * item_bytes, 64);
+        queue->ring = thrum_lent_get_raw(room * item_bytes, 64);
     return queue->ring ? 0 : -ENOMEM;
 }
 
@@ -241,7 +241,7 @@ void thrum_queue_destroy(thrum_queue *queue)
                     "the task first");
     lock_leave(&queue->lock);
     if (!queue->put_state)
-        thrum_memory_put(queue->ring);
+        thrum_lent_put(queue->ring);
     queue->ring = NULL;
 }
 

@@ -24,7 +24,7 @@
 #include <string.h>
 
 #include "runtime/base/point.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/task.h"
 #include "runtime/task/wait.h"
 #include "runtime/task/walk.h"
@@ -37,7 +37,7 @@ void thrum_cancel_explain(struct thrum_scope *scope, int code, const char *text,
 
     if (load_relaxed(&scope->reason)) /* relaxed: a hint */
         return;
-    reason = thrum_memory_get(sizeof *reason, 16);
+    reason = thrum_lent_get(sizeof *reason, 16);
     if (!reason)
         return;
     *reason = (thrum_reason){.code = code, .file = file, .line = line,
@@ -45,7 +45,7 @@ void thrum_cancel_explain(struct thrum_scope *scope, int code, const char *text,
     strncat(reason->text, text ? text : "", sizeof reason->text - 1);
     /* MUTANT-OK acquire: what is there is not looked at */
     if (!cas_acq_rel(&scope->reason, &none, word_of(reason))) /* EDGE cancel.mark */
-        thrum_memory_put(reason);
+        thrum_lent_put(reason);
 }
 
 void thrum_cancel_mark(struct thrum_scope *scope, int code, const char *text, const char *file,
@@ -59,7 +59,7 @@ void thrum_cancel_mark(struct thrum_scope *scope, int code, const char *text, co
 
 void thrum_reason_free(struct thrum_scope *scope)
 {
-    thrum_memory_put(pointer_of(load_relaxed(&scope->reason))); /* relaxed: nobody else is left */
+    thrum_lent_put(pointer_of(load_relaxed(&scope->reason))); /* relaxed: nobody else is left */
     store_relaxed(&scope->reason, 0);                           /* relaxed: likewise */
 }
 

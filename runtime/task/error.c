@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "runtime/base/base.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 
 #define NAME_LIMIT 27
 #define MESSAGE_LIMIT 200
@@ -75,7 +75,7 @@ static struct thrum_error *error_new(const struct parts *parts)
     const char *name = parts->name ? parts->name : "";
     size_t name_length = cut(name, NAME_LIMIT), message_length = cut(parts->message, MESSAGE_LIMIT);
     size_t fixed = sizeof(struct thrum_error) + parts->count * sizeof(struct thrum_error *);
-    struct thrum_error *error = thrum_memory_get(fixed + name_length + message_length + 2, 16);
+    struct thrum_error *error = thrum_lent_get(fixed + name_length + message_length + 2, 16);
     char *room;
 
     if (!error)
@@ -144,7 +144,7 @@ void thrum_error_free(thrum_error *error)
         drop(error->cause, &dead);
         for (size_t i = 0; i < error->count; i++)
             drop(error->children[i], &dead);
-        thrum_memory_put(error);
+        thrum_lent_put(error);
     }
 }
 
@@ -405,7 +405,7 @@ int thrum_error_split(const thrum_error *error, thrum_error_match_fn match, void
     give(NULL, no);
     if (n == 0)
         return 0;
-    halves = n < PTRDIFF_MAX / sizeof *halves ? thrum_memory_get(n * sizeof *halves, 16) : NULL;
+    halves = n < PTRDIFF_MAX / sizeof *halves ? thrum_lent_get(n * sizeof *halves, 16) : NULL;
     if (!halves)
         return -ENOMEM;
     lay_out(halves, error);
@@ -420,7 +420,7 @@ int thrum_error_split(const thrum_error *error, thrum_error_match_fn match, void
         give(halves[0].to[1], yes);
         give(halves[0].to[0], no);
     }
-    thrum_memory_put(halves);
+    thrum_lent_put(halves);
     return err;
 }
 

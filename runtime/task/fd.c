@@ -17,6 +17,7 @@
  *   fd.chunk    make -> find      the watches, zero-filled
  *   fd.posted   post <-> leave    who posts finds the lock free, or who leaves sees the post
  */
+#include <thrum/fault.h>
 #include <thrum/fd.h>
 
 #include <errno.h>
@@ -89,6 +90,8 @@ static int find_or_make(struct scheduler *scheduler, int fd, struct watch **out)
 
     if (fd < 0)
         return -EBADF;
+    if (thrum_fault(THRUM_FAULT_MEMORY))
+        return -ENOMEM;
     *out = find(scheduler, fd);
     if (LIKELY(*out != NULL))
         return 0;

@@ -37,7 +37,7 @@
 
 #include <errno.h>
 
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/lock.h"
 #include "runtime/task/record.h"
 #include "runtime/task/scope.h"
@@ -85,7 +85,7 @@ static void cell_put(struct cell *cell)
         return;
     if (cell->local->drop)
         cell->local->drop(cell->value);
-    thrum_memory_put(cell);
+    thrum_lent_put(cell);
 }
 
 void thrum_locals_put(struct locals *values)
@@ -94,7 +94,7 @@ void thrum_locals_put(struct locals *values)
         return;
     for (size_t i = 0; i < values->count; i++)
         cell_put(values->cells[i]);
-    thrum_memory_put(values);
+    thrum_lent_put(values);
 }
 
 static struct cell *find(const struct locals *values, const thrum_local *local)
@@ -107,7 +107,7 @@ static struct cell *find(const struct locals *values, const thrum_local *local)
 
 static struct locals *locals_new(size_t room)
 {
-    struct locals *values = thrum_memory_get(sizeof *values + room * sizeof values->cells[0], 16);
+    struct locals *values = thrum_lent_get(sizeof *values + room * sizeof values->cells[0], 16);
 
     if (values)
         values->references = 1;
@@ -134,7 +134,7 @@ static struct locals *with(const struct locals *values, const thrum_local *local
 /* With a new value. On failure the value is still the caller's. */
 static struct locals *with_value(const struct locals *values, const thrum_local *local, void *value)
 {
-    struct cell *cell = thrum_memory_get(sizeof *cell, 16);
+    struct cell *cell = thrum_lent_get(sizeof *cell, 16);
     struct locals *changed;
 
     if (!cell)
@@ -142,7 +142,7 @@ static struct locals *with_value(const struct locals *values, const thrum_local 
     *cell = (struct cell){.local = local, .value = value};
     changed = with(values, local, cell);
     if (!changed)
-        thrum_memory_put(cell);
+        thrum_lent_put(cell);
     return changed;
 }
 
@@ -185,7 +185,7 @@ static struct locals_node *own_node(void)
 static struct locals_node *node_new(struct thrum_scope *outer, const void *owner, void *fiber,
                                     struct locals *values)
 {
-    struct locals_node *node = thrum_memory_get(sizeof *node, 16);
+    struct locals_node *node = thrum_lent_get(sizeof *node, 16);
 
     if (!node)
         return NULL;
@@ -198,7 +198,7 @@ static struct locals_node *node_new(struct thrum_scope *outer, const void *owner
 static void node_free(struct locals_node *node)
 {
     thrum_locals_put(node->values);
-    thrum_memory_put(node);
+    thrum_lent_put(node);
 }
 
 /* Takes the reference. */

@@ -6,6 +6,8 @@
  */
 #include "runtime/task/slab.h"
 
+#include <thrum/fault.h>
+
 #include "runtime/plat/memory.h"
 #include "runtime/task/task.h"
 #include "runtime/task/timeout.h"
@@ -26,6 +28,12 @@ static const struct {
     [SLAB_DEADLINE] = {sizeof(struct deadline), offsetof(struct deadline, item)},
     [SLAB_TIER] = {sizeof(struct tier), offsetof(struct tier, item)},
 };
+
+/* Does it come back when the task has ended? Places in the tree of fibers stay with them. */
+static bool is_lent(enum slab_kind kind)
+{
+    return kind != SLAB_TIER && kind != SLAB_SEGMENT;
+}
 
 static struct pool_item *item_of(enum slab_kind kind, void *object)
 {
@@ -71,8 +79,11 @@ void *thrum_slab_get(enum slab_kind kind)
 {
     struct worker *worker = worker_here();
     struct pool_cache *cache = cache_of(worker, kind);
-    struct pool_item *item = thrum_pool_get(cache);
+    struct pool_item *item;
 
+    if (is_lent(kind) && thrum_fault(THRUM_FAULT_MEMORY))
+        return NULL;
+    item = thrum_pool_get(cache);
     if (UNLIKELY(!item)) {
         if (!carve(slabs_of(worker), cache, kind))
             return NULL;

@@ -19,6 +19,8 @@
  */
 #include "runtime/task/strand.h"
 
+#include <thrum/fault.h>
+
 #include <errno.h>
 
 #include "runtime/base/point.h"
@@ -237,7 +239,7 @@ bool thrum_strand_sleep(const struct strand *strand, struct strand_sleep *sleep)
 static int enter(struct strand *strand, struct strand *parent, const struct thrum_scope *base)
 {
     uint32_t depth = thrum_scope_depth(base);
-    struct tier *tier = tier_get(parent, depth);
+    struct tier *tier = thrum_fault(THRUM_FAULT_MEMORY) ? NULL : tier_get(parent, depth);
     uint64_t *slot;
     uint64_t none = 0;
 

@@ -21,7 +21,7 @@
 #include <string.h>
 
 #include "runtime/base/point.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/cancel.h"
 #include "runtime/task/task.h"
 
@@ -76,7 +76,7 @@ static int copy_argument(struct thrum_task *task, const void *arg, size_t size)
     void *copy = task->room;
 
     if (size > sizeof task->room) {
-        copy = thrum_memory_get_raw(size, 16);
+        copy = thrum_lent_get_raw(size, 16);
         if (!copy)
             return -ENOMEM;
         task->requests |= TASK_COPIED;
@@ -97,7 +97,7 @@ static bool is_loaded(const struct thrum_task *task)
 static void unload(struct thrum_task *task)
 {
     if (load_relaxed(&task->requests) & TASK_COPIED) /* relaxed: likewise */
-        thrum_memory_put(task->child.arg);
+        thrum_lent_put(task->child.arg);
     thrum_locals_take_back(task);
 }
 

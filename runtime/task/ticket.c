@@ -17,7 +17,7 @@
 
 #include "runtime/plat/clock.h"
 #include "runtime/plat/futex.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/cancel.h"
 #include "runtime/task/lock.h"
 #include "runtime/task/task.h"
@@ -48,7 +48,7 @@ void thrum_ticket_unref(thrum_ticket *ticket)
         return;
     thrum_error_free(ticket->root.error);
     thrum_reason_free(&ticket->root.scope);
-    thrum_memory_put(ticket);
+    thrum_lent_put(ticket);
 }
 
 /* On a worker; the last that the task does. */
@@ -80,7 +80,7 @@ static int submit(thrum_runtime *runtime, thrum_fn fn, void *arg, uint32_t refer
 
     if (!thrum_scheduler_is_here(&runtime->scheduler))
         return THRUM_ESTATE;
-    ticket = thrum_memory_get(sizeof *ticket, CACHE_LINE);
+    ticket = thrum_lent_get(sizeof *ticket, CACHE_LINE);
     if (!ticket)
         return -ENOMEM;
     thrum_root_init(&ticket->root, runtime, fn, arg);
@@ -90,7 +90,7 @@ static int submit(thrum_runtime *runtime, thrum_fn fn, void *arg, uint32_t refer
     err = thrum_root_begin(&ticket->root);
     if (err) {
         *out = NULL;
-        thrum_memory_put(ticket);
+        thrum_lent_put(ticket);
     }
     return err;
 }

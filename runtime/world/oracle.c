@@ -1,7 +1,10 @@
 /* oracle.c - asking the strategy, and remembering what differs from the default. */
 #include "runtime/world/oracle.h"
 
+#include <thrum/fault.h>
+
 #include "runtime/plat/memory.h"
+#include "runtime/world/faults.h"
 #include "runtime/world/sim.h"
 
 /* What was lent cannot grow. */
@@ -67,6 +70,30 @@ bool thrum_oracle_cancels(struct oracle *oracle, struct sim *sim, struct player 
                                       .kind = DELTA_CANCELLED});
     player->turns++;
     return is;
+}
+
+uint32_t thrum_oracle_fault(struct oracle *oracle, struct sim *sim, struct player *player,
+                            uint32_t kind, uint64_t place)
+{
+    uint32_t dealt = 0;
+
+    if (!oracle->may_fault)
+        return 0;
+    if (oracle->strategy->fault)
+        dealt = oracle->strategy->fault(oracle->self, sim, player, kind);
+    else if (oracle->faults)
+        dealt = thrum_faults_deal(oracle->faults, kind, place);
+    if (dealt) {
+        sim->refused |= (kind & (THRUM_FAULT_MEMORY | THRUM_FAULT_THREAD)) != 0;
+        sim->hash = sim_mix(sim->hash ^ player->id) + kind;
+        record(oracle, (struct delta){.at = player->id,
+                                      .chosen = dealt,
+                                      .op = player->op,
+                                      .before = player->faced,
+                                      .kind = DELTA_FAULT});
+    }
+    player->faced++;
+    return dealt;
 }
 
 void thrum_oracle_fini(struct oracle *oracle)

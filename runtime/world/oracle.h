@@ -44,6 +44,8 @@ struct strategy {
     size_t (*draw)(void *self, struct sim *sim, size_t n);
     /* The root is to be cancelled before this turn. NULL: at the turn number cancel_at. */
     bool (*cancels)(void *self, struct sim *sim, const struct player *player);
+    /* The running player is dealt a fault of that kind: what, or 0. NULL: as `faults` say. */
+    uint32_t (*fault)(void *self, struct sim *sim, const struct player *player, uint32_t kind);
     /* The player has its turn and does what it was about to. NULL: nothing to do. */
     void (*turn)(void *self, struct sim *sim, struct player *player);
     /* The history has ended. */
@@ -51,14 +53,15 @@ struct strategy {
 };
 
 enum delta_kind {
-    DELTA_GOES,     /* another went on */
-    DELTA_DRAWN,    /* a number was drawn */
-    DELTA_CANCELLED /* the root was cancelled */
+    DELTA_GOES,      /* another went on */
+    DELTA_DRAWN,     /* a number was drawn */
+    DELTA_CANCELLED, /* the root was cancelled */
+    DELTA_FAULT      /* a fault was dealt */
 };
 
 struct delta {
     uint64_t at;     /* id of who would have gone on, */
-    uint64_t chosen; /* and of who did; or a number that was drawn there, */
+    uint64_t chosen; /* and of who did; or a number that was drawn there, or what was dealt, */
     uint32_t op;     /* at how many points the first had been, */
     uint32_t before; /* and how often it had been asked for there before */
     uint32_t kind;   /* enum delta_kind */
@@ -67,11 +70,13 @@ struct delta {
 struct oracle {
     const struct strategy *strategy;
     void *self;
-    uint64_t seed;      /* of this history */
-    uint64_t drawn;     /* random numbers so far */
-    uint64_t decisions; /* with more than one answer */
-    uint64_t cancel_at; /* the number of a turn, from 1; 0: none */
-    bool may_cancel;    /* ask for each turn */
+    uint64_t seed;         /* of this history */
+    uint64_t drawn;        /* random numbers so far */
+    uint64_t decisions;    /* with more than one answer */
+    uint64_t cancel_at;    /* the number of a turn, from 1; 0: none */
+    bool may_cancel;       /* ask for each turn */
+    bool may_fault;        /* ask for each request */
+    struct faults *faults; /* of this history; NULL: none but those that are replayed */
     struct delta *deltas;
     size_t deltas_count;
     size_t deltas_capacity;
@@ -90,6 +95,10 @@ size_t thrum_oracle_draw(struct oracle *oracle, struct sim *sim, size_t n);
 
 /* Is the root to be cancelled before the player's turn? */
 bool thrum_oracle_cancels(struct oracle *oracle, struct sim *sim, struct player *player);
+
+/* What the player is dealt at that place; 0: nothing. */
+uint32_t thrum_oracle_fault(struct oracle *oracle, struct sim *sim, struct player *player,
+                            uint32_t kind, uint64_t place);
 
 /* Mix: every bit of the result depends on every bit of the word (splitmix64's finaliser). */
 static inline uint64_t sim_mix(uint64_t word)

@@ -134,6 +134,18 @@ static bool cancels(void *self, struct sim *sim, const struct player *player)
     return i < replay->count && honour(replay, i, true);
 }
 
+static uint32_t fault(void *self, struct sim *sim, const struct player *player, uint32_t kind)
+{
+    struct replay *replay = self;
+    size_t i = find(replay, player, player->faced, DELTA_FAULT);
+
+    (void)sim, (void)kind;
+    if (i == replay->count)
+        return 0;
+    (void)honour(replay, i, 0);
+    return (uint32_t)replay->deltas[i].chosen;
+}
+
 static void turn(void *self, struct sim *sim, struct player *player)
 {
     struct replay *replay = self;
@@ -143,5 +155,10 @@ static void turn(void *self, struct sim *sim, struct player *player)
     replay->deviates = 0;
 }
 
-const struct strategy thrum_replay_strategy = {
-    .begin = begin, .born = born, .choose = choose, .draw = draw, .cancels = cancels, .turn = turn};
+const struct strategy thrum_replay_strategy = {.begin = begin,
+                                               .born = born,
+                                               .choose = choose,
+                                               .draw = draw,
+                                               .cancels = cancels,
+                                               .fault = fault,
+                                               .turn = turn};

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <thrum/detail/point.h>
+#include <thrum/fault.h>
 
 #include "runtime/plat/memory.h"
 #include "runtime/sched/internal.h"
@@ -219,7 +220,7 @@ static void came(struct sim *sim, struct fiber *fiber)
         fiber->player = player;
     } else if (player == sim->running) {
         player->op++;
-        player->asked = player->turns = 0;
+        player->asked = player->turns = player->faced = 0;
         player->yielded = true;
         player->object = NULL;
         player->object_id = 0;
@@ -294,7 +295,7 @@ static void point(struct world *world, unsigned what, const void *object)
     struct player *self = sim->running;
 
     self->op++;
-    self->asked = self->turns = 0;
+    self->asked = self->turns = self->faced = 0;
     self->what = what;
     self->object = object;
     self->object_id = object_id(sim, object);
@@ -369,6 +370,14 @@ static void mind_the_vain(struct sim *sim, const struct player *left)
     gather(sim);
 }
 
+static struct fiber *fiber_for(struct sim *sim, struct player *player, void *task)
+{
+    if (!thrum_oracle_fault(sim->oracle, sim, player, THRUM_FAULT_MEMORY, 0))
+        return thrum_fiber_for(sim->worker, task);
+    sim->inner->refuse(task, -ENOMEM);
+    return NULL;
+}
+
 /* Gives it a fiber if it needs one. NULL: there was no memory, and its task was refused. */
 static struct fiber *enter(struct sim *sim, struct player *player)
 {
@@ -376,7 +385,7 @@ static struct fiber *enter(struct sim *sim, struct player *player)
 
     if (task) {
         player->task = NULL;
-        player->fiber = thrum_fiber_for(sim->worker, task);
+        player->fiber = fiber_for(sim, player, task);
         if (!player->fiber) {
             player_end(sim, player);
             return NULL;
@@ -436,8 +445,11 @@ static struct fiber *pick(struct world *world, struct worker *worker)
 static int pushed(struct world *world, void *task)
 {
     struct sim *sim = sim_of(world);
-    struct player *player = player_join(sim, sim->running);
+    struct player *player;
 
+    if (thrum_oracle_fault(sim->oracle, sim, sim->running, THRUM_FAULT_MEMORY, 0))
+        return -ENOMEM;
+    player = player_join(sim, sim->running);
     if (!player)
         return -ENOMEM;
     player->task = task;
@@ -454,6 +466,15 @@ static void *pop(struct world *world)
 static size_t draw(struct world *world, size_t n)
 {
     return n < 2 ? 0 : thrum_oracle_draw(sim_of(world)->oracle, sim_of(world), n);
+}
+
+static uint32_t fault(struct world *world, uint32_t kind, uint64_t place)
+{
+    struct sim *sim = sim_of(world);
+
+    if (!sim->running) /* it is the world itself that asks */
+        return 0;
+    return thrum_oracle_fault(sim->oracle, sim, sim->running, kind, place);
 }
 
 static int64_t now(struct world *world)
@@ -505,6 +526,7 @@ void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
     sim->vain = sim->vain_rounds = 0;
     sim->hash = 0;
     sim->roots = 0;
+    sim->refused = false;
     sim->objects_known = 0;
     sim->age++;
     if (sim->oracle->strategy->begin)
@@ -517,8 +539,13 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
 
     if (!sim)
         return NULL;
-    sim->world = (struct world){
-        .pick = pick, .pushed = pushed, .pop = pop, .now = now, .draw = draw, .point = point};
+    sim->world = (struct world){.pick = pick,
+                                .pushed = pushed,
+                                .pop = pop,
+                                .now = now,
+                                .draw = draw,
+                                .point = point,
+                                .fault = fault};
     sim->inner = verbs;
     sim->verbs = *verbs;
     sim->verbs.run = run;

@@ -31,6 +31,7 @@ struct player {
     uint32_t op;         /* how many points it has come to */
     uint32_t asked;      /* how often it has stood first at this one, when the oracle was asked */
     uint32_t turns;      /* how many it has had at this one, if cancels are explored */
+    uint32_t faced;      /* how many requests it has made at this one, if faults are explored */
     uint32_t what;       /* what it is about to do: enum thrum_point_kind, */
     uint32_t object_id;  /* with which object: by order of the first touch, 0: none */
     const void *object;
@@ -76,6 +77,7 @@ struct sim {
     uint32_t age;           /* counts histories */
     uint32_t roots;         /* started in this history */
     bool out_of_memory;
+    bool refused; /* the world has refused something in this history */
     bool counted; /* in thrum_simulated */
 };
 

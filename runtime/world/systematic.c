@@ -10,7 +10,10 @@
  * all there are.
  */
 #include "runtime/plat/memory.h"
+#include "runtime/world/faults.h"
 #include "runtime/world/strategies.h"
+
+#define CHOICES_MOST 65536 /* of so many one is a choice; of more a number to begin chance with */
 
 static void begin(void *self, struct sim *sim)
 {
@@ -51,7 +54,13 @@ static size_t choose(void *self, struct sim *sim, const struct choice *choice)
 static size_t draw(void *self, struct sim *sim, size_t n)
 {
     (void)sim;
-    return branch(self, n);
+    return n > CHOICES_MOST ? 0 : branch(self, n);
+}
+
+static uint32_t fault(void *self, struct sim *sim, const struct player *player, uint32_t kind)
+{
+    (void)player;
+    return thrum_faults_concern(sim->oracle->faults, kind) ? (uint32_t)branch(self, 2) : 0;
 }
 
 bool thrum_systematic_next(struct systematic *all)
@@ -77,4 +86,5 @@ void thrum_systematic_fini(struct systematic *all)
     thrum_memory_put(all->path);
 }
 
-const struct strategy thrum_systematic_strategy = {.begin = begin, .choose = choose, .draw = draw};
+const struct strategy thrum_systematic_strategy = {
+    .begin = begin, .choose = choose, .draw = draw, .fault = fault};

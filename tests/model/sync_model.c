@@ -20,7 +20,7 @@
 #include <thrum/semaphore.h>
 
 #include "runtime/plat/futex.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/task.h"
 #include "runtime/task/waiters.h"
@@ -100,14 +100,14 @@ void thrum_futex_wake(const uint32_t *word, int n)
     model_futex_wake(word, n);
 }
 
-void *thrum_memory_get_raw(size_t bytes, size_t align)
+void *thrum_lent_get_raw(size_t bytes, size_t align)
 {
     (void)bytes;
     (void)align;
     return NULL; /* no model's queue grows */
 }
 
-void thrum_memory_put(void *memory)
+void thrum_lent_put(void *memory)
 {
     (void)memory;
 }

@@ -15,7 +15,7 @@
 
 #include "runtime/plat/clock.h"
 #include "runtime/plat/futex.h"
-#include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/cancel.h"
 #include "runtime/task/locals.h"
 #include "runtime/task/task.h"
@@ -136,14 +136,14 @@ static void *fresh(size_t bytes)
     return memset(model_alloc(bytes), 0, bytes);
 }
 
-void *thrum_memory_get(size_t bytes, size_t align)
+void *thrum_lent_get(size_t bytes, size_t align)
 {
     (void)align;
     blocks++;
     return fresh(bytes);
 }
 
-void thrum_memory_put(void *memory)
+void thrum_lent_put(void *memory)
 {
     if (memory) {
         blocks--;
