@@ -150,9 +150,10 @@ int thrum_mutex_lock(thrum_mutex *mutex)
     thrum_point_at(THRUM_POINT_ACQUIRE, mutex);
     if (!task_calls())
         thrum_panic("thrum_mutex_lock was called outside a task");
-    if (LIKELY(take(mutex))) {
-        thrum_spend();
-        return 0;
+    if (LIKELY(!thrum_mutex_locked(mutex))) {
+        thrum_spend(); /* before: who gives way keeps nobody waiting */
+        if (LIKELY(take(mutex)))
+            return 0;
     }
     if (thrum_mutex_owned(mutex))
         return -EDEADLK;

@@ -63,11 +63,16 @@ static bool in_range(const thrum_sem *sem, uint32_t n)
     return n != 0 && n <= sem->bound;
 }
 
+static bool can_have(uint32_t state, uint32_t n)
+{
+    return !(state & WAITED) && state >= n;
+}
+
 static bool take(thrum_sem *sem, uint32_t n)
 {
     uint32_t seen = load_relaxed(&sem->state); /* relaxed: a guess */
 
-    while (!(seen & WAITED) && seen >= n)
+    while (can_have(seen, n))
         if (cas_acquire(&sem->state, &seen, seen - n)) /* EDGE sem.permit */
             return true;
     return false;
@@ -151,9 +156,10 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
         thrum_panic("thrum_sem_acquire was called outside a task; use thrum_sem_try_acquire there");
     if (!in_range(sem, n))
         return -EINVAL;
-    if (LIKELY(take(sem, n))) {
-        thrum_spend();
-        return 0;
+    if (LIKELY(can_have(load_relaxed(&sem->state), n))) { /* relaxed: a guess */
+        thrum_spend(); /* before: who gives way keeps nobody waiting */
+        if (LIKELY(take(sem, n)))
+            return 0;
     }
     self.stamp = n;
     return thrum_waiter_wait(list_of(sem), &self, &kind);
