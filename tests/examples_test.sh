@@ -2,6 +2,7 @@
 #
 # examples_test.sh PROGRAM SOURCE [ARGUMENT...] - a program prints what its source says: the lines
 # under ` * Prints:` in its first comment. Where an error's task was spawned is left out.
+# With THRUM_SEEDS in the environment it runs in the simulated world, once for each of so many seeds.
 
 set -u
 
@@ -14,7 +15,8 @@ want=$(sed -n '/^ \* Prints.*:$/,/^ \*\/$/s/^ \*     //p' "$source")
     echo "FAIL: $source does not say what it prints"
     exit 1
 }
-for run in 1 2 3 4 5; do
+for ((run = 0; run < ${THRUM_SEEDS:-5}; run++)); do
+    [ -z "${THRUM_SEEDS:-}" ] || export THRUM_SIM=$run
     got=$("$program" "$@" 2>&1) || {
         echo "FAIL: status $? in run $run; it printed:"
         printf '%s\n' "$got"

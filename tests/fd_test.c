@@ -303,26 +303,6 @@ TEST(outside_a_task_it_is_misuse)
     CHECK_DEATH(thrum_fd_closing(0), "thrum_fd_closing was called outside a task");
 }
 
-static int simulated(void *arg)
-{
-    const int *fds = arg;
-
-    CHECK_EQ(thrum_fd_wait(fds[0], THRUM_FD_READ), -ENOTSUP);
-    CHECK_EQ(thrum_fd_wait(fds[1], THRUM_FD_WRITE), -ENOTSUP);
-    thrum_fd_closing(fds[0]);
-    return 0;
-}
-
-TEST(a_simulated_run_has_none)
-{
-    int fds[2];
-
-    make_pipe(fds);
-    CHECK_EQ(setenv("THRUM_SIM", "0", 1), 0);
-    CHECK_EQ(run_with(2, simulated, fds), 0);
-    close_both(fds);
-}
-
 struct one {
     int fd;
     unsigned events;
@@ -577,7 +557,7 @@ static int many_pipes(void *arg)
     thrum_group group;
 
     (void)arg;
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < many(20); round++) {
         CHECK_EQ(thrum_group_open(&group, NULL), 0);
         for (int i = 0; i < PIPES; i++)
             CHECK_EQ(thrum_group_spawn(&group, read_numbered, pipes[i], NULL, NULL), 0);
@@ -679,6 +659,7 @@ static void unblock(int fd)
 /* All workers sleep again and again; a hold is not needed, nobody takes it for a deadlock. */
 TEST(what_comes_from_outside_wakes_sleeping_workers)
 {
+    REAL_WORLD_ONLY;
     for (size_t i = 0; i < COUNTS; i++) {
         struct outside outside = {.rounds = many(20000)};
         pthread_t thread;
@@ -808,6 +789,7 @@ static void *write_later(void *arg)
 /* While a task waits for a descriptor all is well; afterwards it is not. */
 TEST(a_descriptor_may_always_become_ready)
 {
+    REAL_WORLD_ONLY;
     for (size_t i = 0; i < COUNTS; i++) {
         thrum_options options = THRUM_OPTIONS_INIT;
         pthread_t thread;

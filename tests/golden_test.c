@@ -7,9 +7,12 @@
  * primitive; then old texts of histories may no longer match, and the change is
  * worth a line in CHANGELOG.md. `golden_test --only print` shows new ones.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <thrum/thrum.h>
 
@@ -163,6 +166,79 @@ static int program_fails(void *arg)
     return run_place((thrum_fn[]){waits, locks_and_counts, fails, locks_and_counts}, 4);
 }
 
+/* Bytes through a pipe, and a bell that two wait for: what is ready, and who is told of it when. */
+struct wires {
+    int pipe[2];
+    int bell;
+};
+
+static int read_bytes(void *arg)
+{
+    const struct wires *wires = arg;
+    unsigned char byte;
+
+    for (int i = 0; i < 3; i++) {
+        thrum_timeout timeout;
+        int status = thrum_timeout_begin(&timeout, thrum_ms(2));
+
+        if (status)
+            return status;
+        status = thrum_timeout_end(&timeout, thrum_fd_wait(wires->pipe[0], THRUM_FD_READ));
+        if (status < 0)
+            return status == THRUM_ETIMEOUT ? 0 : status;
+        CHECK_EQ(read(wires->pipe[0], &byte, 1), 1);
+    }
+    CHECK_EQ(eventfd_write(wires->bell, 1), 0);
+    return 0;
+}
+
+static int write_bytes(void *arg)
+{
+    const struct wires *wires = arg;
+
+    for (int i = 0; i < 3; i++) {
+        int status = thrum_sleep(thrum_ms(i));
+
+        if (status)
+            return status;
+        CHECK_EQ(write(wires->pipe[1], "x", 1), 1);
+    }
+    return 0;
+}
+
+static int hear_bell(void *arg)
+{
+    const struct wires *wires = arg;
+    thrum_timeout timeout;
+    int status = thrum_timeout_begin(&timeout, thrum_ms(4));
+
+    if (status)
+        return status;
+    status = thrum_timeout_end(&timeout, thrum_fd_wait(wires->bell, THRUM_FD_READ));
+    return status == THRUM_ETIMEOUT || status > 0 ? 0 : status;
+}
+
+static int program_wires(void *arg)
+{
+    struct wires wires;
+    thrum_group group;
+    int status;
+
+    (void)arg;
+    CHECK_EQ(pipe2(wires.pipe, O_NONBLOCK | O_CLOEXEC), 0);
+    wires.bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, hear_bell, &wires, NULL, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, read_bytes, &wires, NULL, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, hear_bell, &wires, NULL, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, write_bytes, &wires, NULL, NULL), 0);
+    status = thrum_group_close(&group, 0, NULL);
+    CHECK_EQ(close(wires.pipe[0]), 0);
+    CHECK_EQ(close(wires.pipe[1]), 0);
+    CHECK_EQ(close(wires.bell), 0);
+    return status;
+}
+
 /* ---- hashes --------------------------------------------------------------------------------- */
 
 #define STRATEGIES 5
@@ -188,6 +264,10 @@ static const struct {
      program_fails,
      {UINT64_C(0xc43adaa77ad07286), UINT64_C(0x7e7d1089d45405a2), UINT64_C(0x5a7e3e0ba2dc3b92),
       UINT64_C(0x925edeb417683c92), UINT64_C(0xf3d4975b0974681c)}},
+    {"wires",
+     program_wires,
+     {UINT64_C(0x25206ab73033ffac), UINT64_C(0xda1ddc4426e30878), UINT64_C(0x8d1a5ebe8476a4d7),
+      UINT64_C(0xef003e34dd566221), UINT64_C(0x0ed3c7979d510b0c)}},
 };
 
 #define PROGRAMS (sizeof programs / sizeof programs[0])

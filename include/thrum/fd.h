@@ -25,6 +25,17 @@
  * Any number of tasks may wait for one descriptor; all whose event has come are
  * woken. So one of them may find nothing left, and must be ready to wait again.
  *
+ * In the simulated world (THRUM_SIMULATE in run.h) what tasks of one run send to
+ * each other through pipes, socket pairs, eventfds or sockets is ready when it was
+ * sent, and noticed in an order that the seed decides, like everything else.
+ * Timeouts around a wait are in virtual time. What comes from elsewhere, another
+ * process, a thread or a clock (timerfd), is waited for only while there is a hold
+ * (hold.h), and then in real time, while virtual time stands still, and a line says
+ * that this run was not the seed's alone. Without a hold time passes over it, and if
+ * there is no other deadline it is a deadlock. Sockets of a network, also on the
+ * loopback interface, are the kernel's to deliver: nearly always at once; to be sure
+ * that a run can be repeated take socket pairs.
+ *
  * Descriptors are the program's: it opens and closes them. Waits are the
  * runtime's: one that was closed under a waiting task, without
  * thrum_fd_closing, may never wake it.
@@ -57,8 +68,7 @@ enum {
  *   suspends  yes
  *   returns   those of `events` that have come, not 0; THRUM_ECANCELED; -EINVAL: events;
  *             -EBADF: it is closed, or is being closed; -EPERM: one never waits for it, as for
- *             files on a disk; -ENOMEM, -ENOSPC: the kernel's limits; -ENOTSUP: in a simulated
- *             run, which has no descriptors
+ *             files on a disk; -ENOMEM, -ENOSPC: the kernel's limits
  */
 THRUM_API THRUM_NODISCARD int thrum_fd_wait(int fd, unsigned events);
 

@@ -16,7 +16,8 @@ static const char *const doings[] = {[THRUM_POINT_START] = "goes on",
                                      [THRUM_POINT_RMW] = "changes",
                                      [THRUM_POINT_ACQUIRE] = "wants",
                                      [THRUM_POINT_RELEASE] = "gives",
-                                     [THRUM_POINT_HERE] = "lets others go first"};
+                                     [THRUM_POINT_HERE] = "lets others go first",
+                                     [SIM_HAPPENS] = "happens"};
 
 /* The first half goes, when there are too many. */
 static void make_room(struct report *report)
@@ -28,10 +29,13 @@ static void make_room(struct report *report)
     report->left_out += half;
 }
 
-static uint32_t lane_of(const struct report *report, uint64_t player)
+/* What happens without a task happens in the lane of its cause. */
+static uint32_t lane_of(const struct report *report, const struct player *player)
 {
+    uint64_t id = player->happening ? player->parent->id : player->id;
+
     for (size_t i = report->count; i-- > 0;)
-        if (report->turns[i].player == player)
+        if (report->turns[i].player == id)
             return report->turns[i].lane;
     return report->lanes;
 }
@@ -61,7 +65,7 @@ void thrum_report_turn(struct report *report, const struct sim *sim, const struc
                           .op = player->op,
                           .what = player->what,
                           .object = player->object_id,
-                          .lane = lane_of(report, player->id),
+                          .lane = lane_of(report, player),
                           .delta = delta};
     thrum_player_path(player, turn->path, sizeof turn->path);
     report->lanes += turn->lane == report->lanes;

@@ -22,6 +22,18 @@ static bool read_number(const char **at, uint32_t *number)
     return *at > begin && value <= UINT32_MAX && !(**at >= '0' && **at <= '9');
 }
 
+/* The how-manieth of its parent: "d" says that it is no task. */
+static bool read_place(const char **at, uint32_t *number)
+{
+    bool happens = **at == 'd';
+
+    *at += happens;
+    if (!read_number(at, number) || (happens && *number & HAPPENING_NUMBER))
+        return false;
+    *number |= happens ? HAPPENING_NUMBER : 0;
+    return true;
+}
+
 /* The id of who has this path. */
 static bool read_path(const char **at, uint64_t *id)
 {
@@ -29,7 +41,7 @@ static bool read_path(const char **at, uint64_t *id)
     bool other = **at == 'r';
 
     *at += other;
-    if (!read_number(at, &number))
+    if (!(other ? read_number(at, &number) : read_place(at, &number)))
         return false;
     if (other || number == 0)
         *id = thrum_player_id(NULL, number);
@@ -42,7 +54,7 @@ static bool read_path(const char **at, uint64_t *id)
         uint64_t parent = *id;
 
         ++*at;
-        if (!read_number(at, &number))
+        if (!read_place(at, &number))
             return false;
         *id = thrum_player_id(&parent, number);
     }

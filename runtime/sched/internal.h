@@ -44,8 +44,11 @@ bool thrum_turn_is_over(const struct worker *worker);
 
 /* Wake a worker without giving it work: it has something to look at. */
 void thrum_worker_call(struct worker *worker);
-/* In a simulated world, where nothing can go on: until somebody outside has come. */
-void thrum_worker_wait_outside(struct worker *worker);
+/*
+ * In a simulated world, where nothing can go on: until somebody outside has come, or descriptors
+ * are ready, and then how many.
+ */
+unsigned thrum_worker_wait_outside(struct worker *worker, struct poll_event found[POLL_MOST]);
 /* Its thread, with no lane: ends its timers until it is to stay (false) or has gone (true). */
 bool thrum_worker_linger(struct worker *worker);
 

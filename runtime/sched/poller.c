@@ -15,8 +15,6 @@
  * Edges
  *   poller.hand   hold -> take   what was found; take -> hold: all has been taken
  */
-#include <errno.h>
-
 #include "runtime/base/point.h"
 #include "runtime/sched/internal.h"
 
@@ -30,18 +28,20 @@ void thrum_poller_dismiss(struct scheduler *scheduler)
     add_relaxed(&scheduler->watches, (uint64_t)-1); /* relaxed: brought by busy */
 }
 
-/* A simulated world has no descriptors yet; this is where it would offer its own. */
 int thrum_poller_arm(struct scheduler *scheduler, int fd, uint32_t events, uint64_t key,
                      bool *known)
 {
     if (UNLIKELY(scheduler->world != NULL))
-        return -ENOTSUP;
+        return scheduler->world->arm(scheduler->world, fd, events, key, known);
     return thrum_poll_arm(&scheduler->poll, fd, events, key, known);
 }
 
 void thrum_poller_forget(struct scheduler *scheduler, int fd)
 {
-    thrum_poll_forget(&scheduler->poll, fd);
+    if (UNLIKELY(scheduler->world != NULL))
+        scheduler->world->forget(scheduler->world, fd);
+    else
+        thrum_poll_forget(&scheduler->poll, fd);
 }
 
 bool thrum_poller_valid(struct scheduler *scheduler, int fd)

@@ -484,20 +484,26 @@ struct fiber *thrum_worker_search(struct worker *worker)
     return fiber;
 }
 
-void thrum_worker_wait_outside(struct worker *worker)
+unsigned thrum_worker_wait_outside(struct worker *worker, struct poll_event found[POLL_MOST])
 {
     struct scheduler *scheduler = worker->scheduler;
+    int n = 0;
 
     thrum_idle_search(&scheduler->idle);
     thrum_idle_sleep(&scheduler->idle, worker->index);
-    fence_heavy(); /* EDGE idle.search: who publishes sees that we sleep, or we see what it has */
-    while (thrum_inject_empty(&scheduler->inject) && !notified(worker))
-        thrum_futex_wait(&worker->notified, NOTIFY_NONE, -1);
+    (void)become_poller(worker);
+    fence_heavy(); /* EDGE idle.search, sched.poller: who publishes or notifies sees that we sleep,
+                      and where, or we see what it has */
+    while (n == 0 && thrum_inject_empty(&scheduler->inject) && !notified(worker))
+        n = thrum_poll_wait(&scheduler->poll, -1, found);
+    /* MUTANT-OK release: nobody else comes */
+    store_release(&scheduler->poller, 0);
     hear(worker);
     if (thrum_idle_sleeps(&scheduler->idle, worker->index) &&
         !thrum_idle_unsleep(&scheduler->idle, worker->index))
         thrum_worker_rests(scheduler);
     thrum_idle_found(&scheduler->idle);
+    return (unsigned)n;
 }
 
 /*

@@ -62,6 +62,17 @@ static void publish_next(struct timers *timers)
     store_relaxed(&timers->next_due, (uint64_t)next); /* relaxed: see above */
 }
 
+void thrum_timers_clear(struct timers *timers)
+{
+    while (thrum_heap_count(&timers->heap) > 0)
+        thrum_heap_remove(&timers->heap, thrum_heap_count(&timers->heap) - 1);
+    timers->cursor = timers->voided = timers->stale = timers->expected = timers->forgotten = 0;
+    timers->counted = load_relaxed(&timers->remote); /* relaxed: nobody else is there */
+    timers->rounds = 0;
+    timers->asks = false;
+    publish_next(timers);
+}
+
 /* ---- what is no longer wanted --------------------------------------------------------------- */
 
 static void forget(struct timers *timers, size_t index)

@@ -64,6 +64,9 @@ void thrum_timer_disarm(struct timer *timer, uint64_t key);
 void thrum_timers_init(struct timers *timers);
 void thrum_timers_fini(struct timers *timers);
 
+/* Owner, and nobody else is there: none is armed, and the order of ties is as at the beginning. */
+void thrum_timers_clear(struct timers *timers);
+
 /* Owner. Is anything armed? */
 static inline bool timers_any(const struct timers *timers)
 {

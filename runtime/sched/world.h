@@ -11,6 +11,7 @@
 #ifndef THRUM_SCHED_WORLD_H
 #define THRUM_SCHED_WORLD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ struct world {
     void (*point)(struct world *world, unsigned what, const void *object);
     /* Is the running task dealt a fault (thrum/fault.h)? At a place that has this number. 0: no. */
     uint32_t (*fault)(struct world *world, uint32_t kind, uint64_t place);
+    /* As thrum_poller_arm and _forget; what is found goes to the verb `polled`, on the loop. */
+    int (*arm)(struct world *world, int fd, uint32_t events, uint64_t key, bool *known);
+    void (*forget)(struct world *world, int fd);
     const uint32_t *until; /* atomic: not 0: done. The world's, while it is driven */
 };
 

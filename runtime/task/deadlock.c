@@ -163,6 +163,10 @@ void thrum_stuck(struct scheduler *scheduler, uint64_t moment)
     bool again = !thrum_roots_stuck(runtime, moment);
 
     report(runtime, again);
+    if (runtime->sim && load_relaxed(&scheduler->watches)) /* relaxed: nobody else is there */
+        thrum_runtime_say(runtime, "  a simulated run waits for what comes from outside of the "
+                                   "process, or from other threads, only while there is a hold "
+                                   "(thrum_hold)");
     if (load_relaxed(&scheduler->foreign) != foreign) /* relaxed: a counter */
         thrum_panic("a thread that runs no task has woken one while a deadlock was reported; "
                     "take a hold first (thrum_hold)");

@@ -23,6 +23,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <thrum/detail/point.h>
+
 #include "runtime/base/point.h"
 #include "runtime/plat/memory.h"
 #include "runtime/task/task.h"
@@ -303,8 +305,10 @@ int thrum_fd_wait(int fd, unsigned events)
         return -EINVAL;
     scheduler = worker_here()->scheduler;
     status = find_or_make(scheduler, fd, &watch);
-    if (!status)
-        status = thrum_waiter_begin(&self);
+    if (status)
+        return status;
+    thrum_point_at(THRUM_POINT_ACQUIRE, watch);
+    status = thrum_waiter_begin(&self);
     if (status)
         return status;
     thrum_poller_expect(scheduler);
@@ -325,6 +329,7 @@ void thrum_fd_closing(int fd)
     watch = fd < 0 ? NULL : find(scheduler, fd);
     if (!watch)
         return;
+    thrum_point_at(THRUM_POINT_RELEASE, watch);
     waiters_lock(&watch->list);
     (void)next_key(watch, fd);
     fail(watch, NULL, &woken);

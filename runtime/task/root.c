@@ -16,6 +16,7 @@
 #include "runtime/task/sigint.h"
 #include "runtime/task/task.h"
 #include "runtime/task/unhandled.h"
+#include "runtime/world/sim.h"
 
 static void enter(struct root *root)
 {
@@ -151,12 +152,23 @@ void thrum_root_init(struct root *root, struct thrum_runtime *runtime, thrum_fn 
                           .runtime = runtime};
 }
 
+static void drive(struct thrum_runtime *runtime, const uint32_t *done)
+{
+    uint64_t before = runtime->sim->descriptors.outside;
+
+    thrum_scheduler_drive(&runtime->scheduler, done);
+    if (runtime->sim->descriptors.outside != before)
+        thrum_runtime_say(runtime, "thrum: this simulated run has waited in real time for "
+                                   "descriptors, because there was a hold; it may not happen "
+                                   "again as it did");
+}
+
 static void wait_for(struct root *root)
 {
     struct thrum_runtime *runtime = root->runtime;
 
     if (runtime->sim)
-        thrum_scheduler_drive(&runtime->scheduler, &root->done);
+        drive(runtime, &root->done);
     while (load_acquire(&root->done) == 0) /* EDGE run.done */
         thrum_futex_wait(&root->done, 0, -1);
 }

@@ -55,7 +55,8 @@ uint64_t thrum_player_id(const uint64_t *parent, uint32_t number)
     return parent ? sim_mix(*parent + number) : sim_mix(~(uint64_t)number);
 }
 
-static struct player *player_new(struct sim *sim, struct player *parent)
+static struct player *player_new(struct sim *sim, struct player *parent,
+                                 struct happening *happening)
 {
     struct player *player;
 
@@ -63,10 +64,10 @@ static struct player *player_new(struct sim *sim, struct player *parent)
         return NULL;
     player = sim->free;
     sim->free = player->next;
-    *player = (struct player){.parent = parent, .references = 1};
+    *player = (struct player){.parent = parent, .happening = happening, .references = 1};
     if (parent) {
         parent->references++;
-        player->number = ++parent->children;
+        player->number = happening ? HAPPENING_NUMBER | ++parent->happenings : ++parent->children;
         player->id = thrum_player_id(&parent->id, player->number);
     } else {
         player->number = sim->roots++;
@@ -75,7 +76,7 @@ static struct player *player_new(struct sim *sim, struct player *parent)
     return player;
 }
 
-static void player_end(struct sim *sim, struct player *player)
+void thrum_sim_end(struct sim *sim, struct player *player)
 {
     if (sim->oracle->strategy->died)
         sim->oracle->strategy->died(sim->oracle->self, sim, player);
@@ -101,8 +102,9 @@ size_t thrum_player_path(const struct player *player, char *text, size_t size)
     else
         length = thrum_player_path(parent, text, size);
     left = length < size ? size - length : 0;
-    return length +
-           (size_t)snprintf(left ? text + length : NULL, left, "%s%u", before, player->number);
+    return length + (size_t)snprintf(left ? text + length : NULL, left, "%s%s%u", before,
+                                     player->happening ? "d" : "",
+                                     player->number & ~HAPPENING_NUMBER);
 }
 
 /* ---- objects -------------------------------------------------------------------------------- */
@@ -176,7 +178,7 @@ static bool waiting_reserve(struct sim *sim)
     return true;
 }
 
-static void arrive(struct sim *sim, struct player *player)
+void thrum_sim_arrive(struct sim *sim, struct player *player)
 {
     if (!waiting_reserve(sim))
         thrum_panic("a simulated world has no memory for those that may go on");
@@ -199,12 +201,36 @@ static struct player *take(struct sim *sim, size_t index)
     return player;
 }
 
-static struct player *player_join(struct sim *sim, struct player *parent)
+void thrum_sim_depart(struct sim *sim, const struct player *player)
 {
-    struct player *player = player_new(sim, parent);
+    size_t index = 0;
+
+    while (sim_waiting(sim, index) != player)
+        index++;
+    (void)take(sim, index);
+}
+
+static struct player *player_join(struct sim *sim, struct player *parent,
+                                  struct happening *happening)
+{
+    struct player *player = player_new(sim, parent, happening);
 
     if (player && sim->oracle->strategy->born)
         sim->oracle->strategy->born(sim->oracle->self, sim, player);
+    return player;
+}
+
+/* A task is the cause, whatever comes of what. */
+struct player *thrum_sim_cause(struct sim *sim, struct happening *happening)
+{
+    struct player *cause = sim->running;
+    struct player *player;
+
+    while (cause->happening)
+        cause = cause->parent;
+    player = player_join(sim, cause, happening);
+    if (player)
+        player->what = SIM_HAPPENS;
     return player;
 }
 
@@ -213,7 +239,7 @@ static void came(struct sim *sim, struct fiber *fiber)
     struct player *player = fiber->player;
 
     if (!player) {
-        player = player_join(sim, NULL);
+        player = player_join(sim, NULL, NULL);
         if (!player)
             thrum_panic("a simulated world has no memory for its first task");
         player->fiber = fiber;
@@ -226,15 +252,17 @@ static void came(struct sim *sim, struct fiber *fiber)
         player->object_id = 0;
         player->what = THRUM_POINT_HERE;
     }
-    arrive(sim, player);
+    thrum_sim_arrive(sim, player);
 }
 
-/* What tasks have made ready. */
+/* What tasks have made ready, and what is. */
 static inline void gather(struct sim *sim)
 {
     struct ready_queue *ready = &sim->worker->ready;
     struct fiber *fiber;
 
+    if (poller_wanted(sim->worker->scheduler))
+        thrum_descriptors_look(sim);
     while (UNLIKELY(ready_more(ready)) && (fiber = ready_take(ready)) != NULL)
         came(sim, fiber);
 }
@@ -265,7 +293,8 @@ static void turn(struct sim *sim, struct player *player)
     sim->hash = sim_mix(sim->hash ^ player->id) + what + (uint64_t)sim->now;
     if (sim->oracle->strategy->turn)
         sim->oracle->strategy->turn(sim->oracle->self, sim, player);
-    if (player->what >= THRUM_POINT_WRITE && player->what <= THRUM_POINT_RELEASE)
+    if ((player->what >= THRUM_POINT_WRITE && player->what <= THRUM_POINT_RELEASE) ||
+        player->what == SIM_HAPPENS)
         sim->vain = sim->vain_rounds = 0;
     if (++sim->steps == sim->steps_max && sim->exceeded) {
         sim->fair = true;
@@ -306,7 +335,7 @@ static void point(struct world *world, unsigned what, const void *object)
 
         if (index > 0) {
             sim->next = take(sim, index - 1);
-            arrive(sim, self);
+            thrum_sim_arrive(sim, self);
             thrum_suspend(nothing, NULL);
             return;
         }
@@ -320,15 +349,24 @@ static void point(struct world *world, unsigned what, const void *object)
 
 /* ---- nobody may go on ----------------------------------------------------------------------- */
 
+static int64_t first_deadline(const struct sim *sim)
+{
+    int64_t timer = thrum_timers_first(sim->worker);
+    int64_t happening = thrum_happenings_first(sim);
+
+    return timer < happening ? timer : happening;
+}
+
 static bool time_passes(struct sim *sim)
 {
-    int64_t first = thrum_timers_first(sim->worker);
+    int64_t first = first_deadline(sim);
 
     if (first == TIMER_NEVER)
         return false;
     if (first > sim->now)
         sim->now = first;
     thrum_timers_expire(sim->worker, sim->now);
+    thrum_happenings_pass(sim);
     return true;
 }
 
@@ -337,11 +375,11 @@ static void wait_for_something(struct sim *sim)
     struct scheduler *scheduler = sim->worker->scheduler;
 
     if (load_acquire(&scheduler->holds)) { /* EDGE sched.hold */
-        thrum_worker_wait_outside(sim->worker);
+        thrum_descriptors_wait_outside(sim);
         return;
     }
     gather_all(sim); /* who has just let go may have made something ready before */
-    if (sim->count == 0 && !time_passes(sim))
+    if (sim->count == 0 && !thrum_descriptors_settle(sim) && !time_passes(sim))
         sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
 }
 
@@ -363,10 +401,12 @@ static void mind_the_vain(struct sim *sim, const struct player *left)
     step =
         VAIN_NS << (sim->vain_rounds / VAIN_DOUBLING < 50 ? sim->vain_rounds / VAIN_DOUBLING : 50);
     sim->vain_rounds++;
-    first = thrum_timers_first(sim->worker);
+    first = first_deadline(sim);
     sim->now = first - sim->now < step ? first : sim->now + step;
-    if (first <= sim->now)
+    if (first <= sim->now) {
         thrum_timers_expire(sim->worker, sim->now);
+        thrum_happenings_pass(sim);
+    }
     gather(sim);
 }
 
@@ -378,7 +418,22 @@ static struct fiber *fiber_for(struct sim *sim, struct player *player, void *tas
     return NULL;
 }
 
-/* Gives it a fiber if it needs one. NULL: there was no memory, and its task was refused. */
+static void happen(struct sim *sim, struct player *player)
+{
+    struct happening *happening = player->happening;
+
+    happening->player = NULL;
+    happening->state = HAPPENING_NONE;
+    happening->happens(sim, happening);
+    sim->running = NULL;
+    thrum_sim_end(sim, player);
+    gather(sim);
+}
+
+/*
+ * Gives it a fiber if it needs one. NULL: it was no task; or there was no memory, and its task was
+ * refused.
+ */
 static struct fiber *enter(struct sim *sim, struct player *player)
 {
     void *task = player->task;
@@ -387,7 +442,7 @@ static struct fiber *enter(struct sim *sim, struct player *player)
         player->task = NULL;
         player->fiber = fiber_for(sim, player, task);
         if (!player->fiber) {
-            player_end(sim, player);
+            thrum_sim_end(sim, player);
             return NULL;
         }
         player->fiber->player = player;
@@ -396,6 +451,10 @@ static struct fiber *enter(struct sim *sim, struct player *player)
     sim->running = player;
     sim->streak = 0;
     turn(sim, player);
+    if (player->happening) {
+        happen(sim, player);
+        return NULL;
+    }
     player->what = THRUM_POINT_START; /* if it sleeps now, its waking touches nothing */
     player->object = NULL;
     player->object_id = 0;
@@ -418,7 +477,7 @@ static struct fiber *pick(struct world *world, struct worker *worker)
             gather(sim);
         if (load_acquire(sim->world.until)) { /* EDGE run.done */
             if (left)
-                player_end(sim, left);
+                thrum_sim_end(sim, left);
             sim->running = NULL;
             return NULL;
         }
@@ -426,7 +485,7 @@ static struct fiber *pick(struct world *world, struct worker *worker)
     }
     sim->running = NULL;
     if (left && left->ended)
-        player_end(sim, left);
+        thrum_sim_end(sim, left);
     while (!fiber) {
         while (!player && sim->count == 0) {
             wait_for_something(sim);
@@ -449,11 +508,11 @@ static int pushed(struct world *world, void *task)
 
     if (thrum_oracle_fault(sim->oracle, sim, sim->running, THRUM_FAULT_MEMORY, 0))
         return -ENOMEM;
-    player = player_join(sim, sim->running);
+    player = player_join(sim, sim->running, NULL);
     if (!player)
         return -ENOMEM;
     player->task = task;
-    arrive(sim, player);
+    thrum_sim_arrive(sim, player);
     return 0;
 }
 
@@ -480,6 +539,16 @@ static uint32_t fault(struct world *world, uint32_t kind, uint64_t place)
 static int64_t now(struct world *world)
 {
     return sim_of(world)->now;
+}
+
+static int arm(struct world *world, int fd, uint32_t events, uint64_t key, bool *known)
+{
+    return thrum_descriptors_arm(sim_of(world), fd, events, key, known);
+}
+
+static void forget(struct world *world, int fd)
+{
+    thrum_descriptors_forget(sim_of(world), fd);
 }
 
 static void run(void *task)
@@ -517,9 +586,12 @@ static void line_up_fibers(struct worker *worker)
 
 void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
 {
-    if (sim->worker)
+    if (sim->worker) {
         line_up_fibers(sim->worker);
+        thrum_timers_clear(&sim->worker->timers);
+    }
     sim->oracle = oracle;
+    thrum_descriptors_restart(sim);
     sim->now = BEGIN_NS;
     sim->steps = 0;
     sim->fair = false;
@@ -545,7 +617,9 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
                                 .now = now,
                                 .draw = draw,
                                 .point = point,
-                                .fault = fault};
+                                .fault = fault,
+                                .arm = arm,
+                                .forget = forget};
     sim->inner = verbs;
     sim->verbs = *verbs;
     sim->verbs.run = run;
@@ -569,6 +643,7 @@ void thrum_sim_free(struct sim *sim)
         sim->chunks = chunk->next;
         thrum_memory_put(chunk);
     }
+    thrum_descriptors_fini(sim);
     thrum_memory_put(sim->objects);
     thrum_memory_put(sim->waiting);
     thrum_memory_put(sim);

@@ -10,13 +10,18 @@
  * another. Nothing else is left to chance, so that its choices are the whole
  * history.
  *
+ * What happens without a task is a player too (happen.h).
+ *
  * Players are known by their path: of the root's third child the first one is
  * 3.1, whatever happened elsewhere.
  */
 #ifndef THRUM_WORLD_SIM_H
 #define THRUM_WORLD_SIM_H
 
+#include <thrum/detail/point.h>
+
 #include "runtime/sched/worker.h"
+#include "runtime/world/descriptors.h"
 #include "runtime/world/oracle.h"
 
 struct player {
@@ -25,20 +30,25 @@ struct player {
     uint64_t id;         /* of its path */
     void *task;          /* unstarted, or NULL */
     struct fiber *fiber; /* or NULL */
-    uint32_t number;     /* the parent's how-manieth child */
+    uint32_t number;     /* the parent's how-manieth child; with HAPPENING_NUMBER: happening */
     uint32_t children;   /* so far */
+    uint32_t happenings; /* that it has caused so far */
     uint32_t references; /* by its children, and by itself until it has ended */
     uint32_t op;         /* how many points it has come to */
     uint32_t asked;      /* how often it has stood first at this one, when the oracle was asked */
     uint32_t turns;      /* how many it has had at this one, if cancels are explored */
     uint32_t faced;      /* how many requests it has made at this one, if faults are explored */
-    uint32_t what;       /* what it is about to do: enum thrum_point_kind, */
+    uint32_t what;       /* what it is about to do: enum thrum_point_kind or SIM_HAPPENS, */
     uint32_t object_id;  /* with which object: by order of the first touch, 0: none */
     const void *object;
     bool yielded; /* it has let others go first, and none has since gone */
     bool ended;
-    struct stake stake; /* the strategy's */
+    struct happening *happening; /* it is no task, but this; or NULL */
+    struct stake stake;          /* the strategy's */
 };
+
+/* What a happening does at its turn: another enum thrum_point_kind. */
+enum { SIM_HAPPENS = THRUM_POINT_HERE + 1 };
 
 struct sim_object {
     const void *address;
@@ -61,6 +71,8 @@ struct sim {
     size_t count;
     size_t capacity;
     int64_t now;
+    struct happening *later; /* what is to happen when its time has come, the first one first */
+    struct descriptors descriptors;
     uint64_t steps;     /* turns so far, in this history */
     uint64_t steps_max; /* when exceeded(arg) is called, */
     void (*exceeded)(void *arg);
@@ -87,6 +99,13 @@ void thrum_sim_free(struct sim *sim);
 
 /* Nothing runs. A new history begins: time, paths and everything else start over. */
 void thrum_sim_restart(struct sim *sim, struct oracle *oracle);
+
+/* For happen.c. A player for what the running one causes; NULL: out of memory. */
+struct player *thrum_sim_cause(struct sim *sim, struct happening *happening);
+/* It stands behind all others that may go on; it does no more; it has ended. */
+void thrum_sim_arrive(struct sim *sim, struct player *player);
+void thrum_sim_depart(struct sim *sim, const struct player *player);
+void thrum_sim_end(struct sim *sim, struct player *player);
 
 static inline struct sim *sim_of(struct world *world)
 {
