@@ -53,3 +53,18 @@ def in_sim(name, size = "medium"):
         # Other builds run the programs themselves.
         tags = ["plain"],
     )
+
+def in_detect(name):
+    """The test program `name` once more, with detectors on.
+
+    Args:
+      name: of the program; the test is NAME_in_detect.
+    """
+    native.sh_test(
+        name = name + "_in_detect",
+        size = "medium",
+        srcs = ["//tests:in_detect.sh"],
+        args = ["$(rootpath :%s)" % name],
+        data = [":" + name],
+        tags = ["plain"],
+    )

@@ -50,6 +50,7 @@ DEFINES = ["_GNU_SOURCE="]
 
 LINKOPTS = [
     "-pthread",
+    "-ldl",
     "-Wl,-z,relro",
     "-Wl,-z,now",
     "-Wl,-z,noexecstack",
@@ -67,3 +68,26 @@ PLACEMENTS = {
         "-fPIC",
     ],
 }
+
+# The functions that tools/detect/locks.c wraps.
+WRAPPED = [
+    "mtx_lock",
+    "mtx_timedlock",
+    "mtx_trylock",
+    "mtx_unlock",
+    "pthread_mutex_clocklock",
+    "pthread_mutex_lock",
+    "pthread_mutex_timedlock",
+    "pthread_mutex_trylock",
+    "pthread_mutex_unlock",
+    "pthread_rwlock_rdlock",
+    "pthread_rwlock_timedrdlock",
+    "pthread_rwlock_timedwrlock",
+    "pthread_rwlock_tryrdlock",
+    "pthread_rwlock_trywrlock",
+    "pthread_rwlock_unlock",
+    "pthread_rwlock_wrlock",
+    "pthread_spin_lock",
+    "pthread_spin_trylock",
+    "pthread_spin_unlock",
+]

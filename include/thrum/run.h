@@ -33,11 +33,14 @@ typedef struct thrum_runtime thrum_runtime;
  *                        THRUM_SIM=seed in the environment sets the flag, and the seed, for every
  *                        runtime of the process.
  *   THRUM_GUEST          one worker without a thread, for somebody else's loop: guest.h
+ *   THRUM_DETECT         look for mistakes, at a price: detect.h. THRUM_DETECT=1 in the environment
+ *                        sets the flag for every runtime of the process
  */
 #define THRUM_STRICT 1u
 #define THRUM_HANDLE_SIGINT 2u
 #define THRUM_SIMULATE 4u
 #define THRUM_GUEST 8u
+#define THRUM_DETECT 16u
 
 typedef struct thrum_options {
     uint32_t size;        /* sizeof(thrum_options), set by THRUM_OPTIONS_INIT */
@@ -59,8 +62,9 @@ typedef struct thrum_options {
      */
     void (*unhandled)(const thrum_error *error, void *context);
     /*
-     * A line of a deadlock report (hold.h), or about what close waits for, without its end. NULL:
-     * written to file descriptor 2. Called on any thread; it must call nothing of Thrum's.
+     * A line of a deadlock report (hold.h), about what close waits for, or about a mistake that
+     * THRUM_DETECT has found, without its end. NULL: written to file descriptor 2. Called on any
+     * thread; it must call nothing of Thrum's.
      */
     void (*report)(const char *line, void *context);
     void *context; /* for both */

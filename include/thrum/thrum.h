@@ -10,6 +10,7 @@
 #include <thrum/completed.h>
 #include <thrum/condition.h>
 #include <thrum/coordinator.h>
+#include <thrum/detect.h>
 #include <thrum/error.h>
 #include <thrum/event.h>
 #include <thrum/executor.h>

@@ -25,6 +25,7 @@
 #include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
 #include "runtime/sched/internal.h"
+#include "runtime/sched/stay.h"
 
 #define INJECT_TURN 61 /* prime, as in Go: no rhythm of a program meets it always */
 #define INJECT_TURN_FULL 2
@@ -497,6 +498,8 @@ void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
     struct worker *worker = thrum_worker_self();
     struct fiber *fiber = worker->deque.lane.fiber;
 
+    if (UNLIKELY(worker->stays != 0))
+        thrum_stay_panic("suspends");
     fiber->current = worker->deque.lane.current;
     fiber->scope = worker->deque.lane.scope;
     worker->commit = commit;

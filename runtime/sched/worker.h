@@ -71,6 +71,7 @@ struct worker {
     void (*commit)(void *arg, struct fiber *left); /* owner: for the fiber that left */
     void *commit_arg;
     void *handoff;         /* owner: unstarted task to run next */
+    unsigned stays;        /* owner: what its task holds that belongs to the thread: stay.c */
     uint64_t random;       /* owner */
     int64_t stole_at;      /* owner: when it last stole an unstarted task; 0: something else came */
     unsigned in_vain;      /* owner: stolen tasks in a row that ended at once */

@@ -34,15 +34,15 @@ void thrum_cond_destroy(thrum_cond *cond)
 }
 
 /* Whatever has become of the caller, it goes on with the mutex. */
-static void lock_again(thrum_mutex *mutex)
+static void lock_again(thrum_mutex *mutex, const void *where)
 {
     struct waiter self;
 
-    if (thrum_mutex_trylock(mutex) == 0)
+    if (thrum_mutex_try(mutex, where) == 0)
         return;
     self.linked = false;
     thrum_wait_begin_deaf(&self.wait);
-    (void)thrum_mutex_wait(mutex, &self); /* a deaf sleep is not cancelled */
+    (void)thrum_mutex_wait(mutex, &self, where); /* a deaf sleep is not cancelled */
 }
 
 /* Somebody has notified it while it did not seem to sleep: it was for it all the same. */
@@ -72,7 +72,7 @@ int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
     POINT("cond.linked");
     thrum_mutex_unlock(mutex);
     status = thrum_waiter_sleep(&list->lock, list, &self, &kind);
-    lock_again(mutex);
+    lock_again(mutex, __builtin_return_address(0));
     return status;
 }
 

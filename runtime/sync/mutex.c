@@ -17,6 +17,7 @@
 #include "runtime/base/point.h"
 #include "runtime/sync/mutex.h"
 #include "runtime/sync/select.h"
+#include "runtime/task/detect.h"
 
 enum mutex_state { MUTEX_FREE = 0, MUTEX_HELD = 1, MUTEX_WAITED = 2 };
 
@@ -55,6 +56,12 @@ bool thrum_mutex_owned(const thrum_mutex *mutex)
 static void own(thrum_mutex *mutex)
 {
     store_relaxed(&mutex->owner, task_here()); /* relaxed: only its owner finds itself */
+}
+
+/* Whoever has it is known to detect.c. */
+static void know(const thrum_mutex *mutex, const void *where)
+{
+    thrum_detect_held(mutex, "mutex", where);
 }
 
 static bool take(thrum_mutex *mutex)
@@ -124,41 +131,62 @@ static void tell(const void *object, bool still, char *text, size_t size)
 static const struct waiters_kind kind = {
     .again = again, .ready = ready, .left = left, .wait = {"mutex", tell}};
 
-int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self)
+int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self, const void *where)
 {
     struct waiters *list = list_of(mutex);
     int status = thrum_waiter_stay(&list->lock, list, self, &kind);
 
-    if (!status)
-        own(mutex);
-    return status;
+    if (status)
+        return status;
+    own(mutex);
+    if (detecting())
+        know(mutex, where);
+    return 0;
 }
 
-int thrum_mutex_trylock(thrum_mutex *mutex)
+int thrum_mutex_try(thrum_mutex *mutex, const void *where)
 {
     thrum_point_at(THRUM_POINT_ACQUIRE, mutex);
     if (!task_calls())
         thrum_panic("thrum_mutex_trylock was called outside a task");
-    return take(mutex) ? 0 : -EBUSY;
+    if (!take(mutex))
+        return -EBUSY;
+    if (detecting())
+        know(mutex, where);
+    return 0;
 }
 
-int thrum_mutex_lock(thrum_mutex *mutex)
+int thrum_mutex_trylock(thrum_mutex *mutex)
+{
+    return thrum_mutex_try(mutex, __builtin_return_address(0));
+}
+
+/* Apart, or the quick way would pay for its frame. */
+static NOINLINE int lock_later(thrum_mutex *mutex, const void *where)
 {
     struct waiter self;
     int status;
 
+    if (thrum_mutex_owned(mutex))
+        return -EDEADLK;
+    status = thrum_waiter_begin(&self);
+    return status ? status : thrum_mutex_wait(mutex, &self, where);
+}
+
+int thrum_mutex_lock(thrum_mutex *mutex)
+{
     thrum_point_at(THRUM_POINT_ACQUIRE, mutex);
     if (!task_calls())
         thrum_panic("thrum_mutex_lock was called outside a task");
     if (LIKELY(!thrum_mutex_locked(mutex))) {
         thrum_spend(); /* before: who gives way keeps nobody waiting */
-        if (LIKELY(take(mutex)))
+        if (LIKELY(take(mutex))) {
+            if (detecting())
+                know(mutex, __builtin_return_address(0));
             return 0;
+        }
     }
-    if (thrum_mutex_owned(mutex))
-        return -EDEADLK;
-    status = thrum_waiter_begin(&self);
-    return status ? status : thrum_mutex_wait(mutex, &self);
+    return lock_later(mutex, __builtin_return_address(0));
 }
 
 void thrum_mutex_unlock(thrum_mutex *mutex)
@@ -172,6 +200,8 @@ void thrum_mutex_unlock(thrum_mutex *mutex)
     if (!task_calls() || !thrum_mutex_owned(mutex))
         thrum_panic("thrum_mutex_unlock was called by a task that has not locked the mutex");
     store_relaxed(&mutex->owner, 0); /* relaxed: only its owner finds itself */
+    if (detecting())
+        thrum_detect_released(mutex);
     if (LIKELY(load_relaxed(&mutex->state) == MUTEX_HELD &&    /* relaxed: a guess, as in take */
                cas_release(&mutex->state, &held, MUTEX_FREE))) /* EDGE mutex.held */
         return;
@@ -202,6 +232,8 @@ static int result(thrum_case *one, const struct waiter *self)
 {
     (void)self;
     own(one->object);
+    if (detecting())
+        know(one->object, NULL);
     return 0;
 }
 

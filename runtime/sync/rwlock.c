@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "runtime/sched/worker.h"
+#include "runtime/task/detect.h"
 #include "runtime/task/waiters.h"
 
 #define WAITED 0x80000000u
@@ -163,6 +164,14 @@ static int try_lock(thrum_rwlock *rwlock, enum wish wish)
     return take(rwlock, wish) ? 0 : -EBUSY;
 }
 
+/* Whoever has it for writing is known to detect.c. */
+static int known(thrum_rwlock *rwlock, int status, const void *where)
+{
+    if (detecting() && !status)
+        thrum_detect_held(rwlock, "write lock", where);
+    return status;
+}
+
 int thrum_rwlock_read(thrum_rwlock *rwlock)
 {
     thrum_point_at(THRUM_POINT_ACQUIRE, rwlock);
@@ -172,7 +181,7 @@ int thrum_rwlock_read(thrum_rwlock *rwlock)
 int thrum_rwlock_write(thrum_rwlock *rwlock)
 {
     thrum_point_at(THRUM_POINT_ACQUIRE, rwlock);
-    return lock(rwlock, WRITE);
+    return known(rwlock, lock(rwlock, WRITE), __builtin_return_address(0));
 }
 
 int thrum_rwlock_try_read(thrum_rwlock *rwlock)
@@ -184,7 +193,7 @@ int thrum_rwlock_try_read(thrum_rwlock *rwlock)
 int thrum_rwlock_try_write(thrum_rwlock *rwlock)
 {
     thrum_point_at(THRUM_POINT_ACQUIRE, rwlock);
-    return try_lock(rwlock, WRITE);
+    return known(rwlock, try_lock(rwlock, WRITE), __builtin_return_address(0));
 }
 
 /* One reader or the writer less. */
@@ -215,5 +224,7 @@ void thrum_rwlock_write_unlock(thrum_rwlock *rwlock)
         thrum_panic("thrum_rwlock_write_unlock was called by a task that has not locked it for "
                     "writing");
     store_relaxed(&rwlock->owner, 0); /* relaxed: only its owner finds itself */
+    if (detecting())
+        thrum_detect_released(rwlock);
     unlock(rwlock, WRITING);
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "runtime/sched/seat.h"
+#include "runtime/sched/stay.h"
+#include "runtime/sched/worker.h"
 #include "runtime/task/locals.h"
 #include "runtime/task/scope.h"
 
@@ -15,6 +17,8 @@ int thrum_blocking_begin(thrum_blocking *blocking)
         thrum_panic("thrum_blocking_begin was called between another one and its "
                     "thrum_blocking_end");
     thrum_check_inside("thrum_blocking_begin");
+    if (worker_here()->stays != 0)
+        thrum_stay_panic("calls thrum_blocking_begin, whose end is a suspension,");
     blocking->locals = thrum_locals_lend();
     blocking->away = thrum_worker_give_away() ? BLOCKING_AWAY : BLOCKING_HERE;
     if (blocking->away == BLOCKING_HERE)
@@ -31,6 +35,8 @@ void thrum_blocking_end(thrum_blocking *blocking)
         thrum_panic("thrum_blocking_end was called without a thrum_blocking_begin before it");
     blocking->away = BLOCKING_NONE;
     if (away == BLOCKING_AWAY) {
+        if (thrum_stays_any())
+            thrum_stay_panic("calls thrum_blocking_end, which suspends,");
         thrum_locals_borrow(NULL);
         thrum_worker_come_back();
     }

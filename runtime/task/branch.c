@@ -123,7 +123,7 @@ static int run_here(struct thrum_branch *branch)
     lane->current = branch;
     lane->scope = start;
     status = branch->fn(branch->arg);
-    thrum_drop(thrum_record_close(start).detail);
+    thrum_drop(thrum_record_close(start, status).detail);
     lane = thrum_lane_self();
     lane->current = forker;
     lane->scope = scope;
@@ -161,6 +161,6 @@ bool thrum_join_unpopped(struct thrum_branch *branch, int *status)
 
 int thrum_branch_leave(struct thrum_branch *branch, int status)
 {
-    thrum_task_leave(start_scope(branch), 0); /* its status is all that its joiner asks for */
+    thrum_task_left(start_scope(branch), status, false); /* that is all its joiner asks for */
     return status;
 }

@@ -152,22 +152,27 @@ void thrum_group_fail(thrum_group *group, thrum_child *child, int status)
     thrum_group_note(group, child, thrum_ending(status, remains), NULL);
 }
 
-/* What a failed child leaves is kept for thrum_group_fail, which follows at once. */
-void thrum_task_leave(struct thrum_scope *start, int status)
+void thrum_task_left(struct thrum_scope *start, int status, bool keep)
 {
     struct remains remains;
     struct thrum_group *group;
 
     thrum_task_check_process();
-    remains = thrum_record_close(start);
+    remains = thrum_record_close(start, status);
     group = scope_start_group(start);
     if (remains.delivered && group) /* close has to look for its owner too */
         thrum_group_flag(group, FAILURES_LOOK);
-    if (status < 0)
+    if (keep)
         strand_of(thrum_lane_self()->fiber)->left = remains;
     else
         thrum_drop(remains.detail);
     thrum_scope_look(); /* what the task had seen, its owner may not have */
+}
+
+/* What a failed child leaves is kept for thrum_group_fail, which follows at once. */
+void thrum_task_leave(struct thrum_scope *start, int status)
+{
+    thrum_task_left(start, status, status < 0);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -278,7 +283,7 @@ static void run_task(struct thrum_group *group, struct thrum_task *task)
     ending.status = task->child.fn(task->child.arg);
     lane = thrum_lane_self();
     if (UNLIKELY(ending.status < 0 || lane->scope != around)) {
-        ending = thrum_ending(ending.status, thrum_record_close(around));
+        ending = thrum_ending(ending.status, thrum_record_close(around, ending.status));
         lane = thrum_lane_self();
     }
     lane->current = owner;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "runtime/task/detect.h"
 #include "runtime/task/error.h"
 #include "runtime/task/locals.h"
 #include "runtime/task/scope.h"
@@ -78,11 +79,16 @@ struct record *thrum_record_get(void)
     record->tokens = 0;
     record->generators = 0;
     record->delivered = false;
+    record->absorbs = false;
+    record->outside = false;
+    record->waits = 0;
+    record->returns = 0;
+    record->held = NULL;
     insert(lane, record);
     return record;
 }
 
-struct remains thrum_record_close(struct thrum_scope *start)
+struct remains thrum_record_close(struct thrum_scope *start, int status)
 {
     struct remains remains = {false, NULL};
     struct thrum_lane *lane = thrum_lane_self();
@@ -104,6 +110,8 @@ struct remains thrum_record_close(struct thrum_scope *start)
     if (record->generators)
         thrum_panic("a task ended and left a generator open; every thrum_generator_open needs its "
                     "thrum_generator_close on every path");
+    if (detecting())
+        thrum_detect_ending(record, status);
     lane->scope = start;
     scope->owner = 0;
     if (record->pooled)

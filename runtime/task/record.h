@@ -21,6 +21,11 @@ struct record {
     uint32_t generators;        /* that it has opened and not closed */
     bool delivered;             /* a cancel was delivered to it */
     bool pooled;
+    bool absorbs;               /* detect.c: what it makes of cancels is its own affair */
+    bool outside;               /* likewise: it was told of one from outside of all its scopes, */
+    unsigned waits;             /* and so often it has begun to wait since */
+    unsigned returns;           /* likewise: so many calls in a row have told it of a cancel */
+    struct held *held;          /* likewise: locks that it has */
     thrum_reason reason; /* valid if delivered: why */
 };
 
@@ -37,9 +42,9 @@ struct remains {
 };
 
 /*
- * The task that calls it, whose start scope is given, is about to end: its
+ * The task that calls it, whose start scope is given, is about to end with this status: its
  * record goes. The process stops if it has left a scope open.
  */
-struct remains thrum_record_close(struct thrum_scope *start);
+struct remains thrum_record_close(struct thrum_scope *start, int status);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "runtime/base/point.h"
+#include "runtime/sched/stay.h"
 #include "runtime/task/cancel.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/task.h"
@@ -84,6 +85,8 @@ void thrum_task_check_process(void)
     if (UNLIKELY(!thrum_worker_self()))
         thrum_panic("a task that has forked returned in the child, where it is no task any more; "
                     "end the child with _exit or exec");
+    if (UNLIKELY(worker_here()->stays != 0))
+        thrum_stay_panic("has ended");
 }
 
 static void run(void *task)
@@ -110,7 +113,7 @@ static void run(void *task)
         POINT("task.run");
         status = child->fn(child->arg);
         thrum_task_check_process();
-        ending = thrum_ending(status, thrum_record_close(around));
+        ending = thrum_ending(status, thrum_record_close(around, status));
     }
     lane = thrum_lane_self();
     lane->current = NULL;

@@ -6,6 +6,7 @@
 #include "runtime/plat/memory.h"
 #include "runtime/plat/overflow.h"
 #include "runtime/task/cancel.h"
+#include "runtime/task/detect.h"
 #include "runtime/task/registry.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/sigint.h"
@@ -17,7 +18,7 @@
 #define STACK_BYTES_MIN ((uint64_t)32 << 10)
 #define STACK_BYTES_MAX ((uint64_t)1 << 30)
 
-#define FLAGS (THRUM_STRICT | THRUM_HANDLE_SIGINT | THRUM_SIMULATE | THRUM_GUEST)
+#define FLAGS (THRUM_STRICT | THRUM_HANDLE_SIGINT | THRUM_SIMULATE | THRUM_GUEST | THRUM_DETECT)
 
 static int check_options(const thrum_options *options)
 {
@@ -116,12 +117,14 @@ static struct thrum_runtime *runtime_new(const thrum_options *options)
     runtime->options = *options;
     if (!runtime_is_guest(runtime) && thrum_simulation_wanted(&runtime->options.seed))
         runtime->options.flags |= THRUM_SIMULATE;
+    thrum_detect_begin(runtime);
     root_scope_init(runtime);
     return runtime;
 }
 
 static void runtime_free(struct thrum_runtime *runtime)
 {
+    thrum_detect_end(runtime);
     thrum_fds_free(&runtime->fds);
     thrum_slabs_free(&runtime->slabs);
     thrum_reason_free(&runtime->scope);

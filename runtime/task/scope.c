@@ -36,6 +36,7 @@
 
 #include "runtime/base/point.h"
 #include "runtime/task/cancel.h"
+#include "runtime/task/detect.h"
 #include "runtime/task/locals.h"
 #include "runtime/task/strand.h"
 #include "runtime/task/task.h"
@@ -367,7 +368,16 @@ static void deliver(void)
             store_relaxed(&record->scope.base, sum - inside); /* relaxed: likewise */
         record->delivered = true;
         copy_reason(&record->reason, lane->scope);
+        if (detecting())
+            thrum_detect_delivered(record);
     }
+}
+
+bool thrum_scope_cancelled_from(struct thrum_scope *scope)
+{
+    struct sum sum = sum_from(scope);
+
+    return is_news(&sum, seen_at_start(start_from(scope, thrum_lane_self()->current)));
 }
 
 bool thrum_scope_level(void)
@@ -416,6 +426,8 @@ int thrum_cancel_deliver(void)
 
     if (found)
         deliver();
+    if (detecting())
+        thrum_detect_looked(found);
     thrum_heard(heard);
     return found ? THRUM_ECANCELED : 0;
 }

@@ -92,6 +92,9 @@ uint32_t thrum_scope_cancels(const struct thrum_scope *scope);
 /* Would a task that starts in this scope be cancelled before? Any thread, while it is open. */
 bool thrum_scope_start_cancelled(struct thrum_scope *scope);
 
+/* The running task: was anything in its chain from here on cancelled since it was spawned? */
+bool thrum_scope_cancelled_from(struct thrum_scope *scope);
+
 /* What the running task had seen when it started. */
 uint64_t thrum_scope_seen_at_start(void);
 

@@ -113,6 +113,7 @@ struct thrum_runtime {
     struct root *roots;         /* under way */
     thrum_options options;   /* constant: as given */
     uint64_t unhandled;      /* atomic: errors that nobody took */
+    uint64_t findings;       /* atomic: mistakes that were detected */
     uint32_t held;           /* atomic, futex: holds that the program has taken */
     uint64_t hold_reason;    /* atomic: const char *, of the one that it took last */
     uint64_t executor;     /* atomic: struct thrum_executor *, its own, or 0 (offload/own.c) */
@@ -170,6 +171,9 @@ struct ending thrum_ending(int status, struct remains remains);
 
 /* It never started, for a cancel; or for want of memory. */
 struct ending thrum_ending_unstarted(int status);
+
+/* A task that ran inline has ended, and what it keeps about itself goes; or its remains stay. */
+void thrum_task_left(struct thrum_scope *start, int status, bool keep);
 
 /* ---- joins (group.c, branch.c) ------------------------------------------------------------ */
 

@@ -110,6 +110,7 @@ static int uncancels_one(void *arg)
     thrum_shield shield;
 
     SPAN;
+    thrum_cancel_absorb();
     thrum_shield_begin(&shield);
     raise_flag(&steps->ready);
     AWAIT(&steps->go);
@@ -300,6 +301,7 @@ static int joins_swallowing(void *arg)
 static int swallows(void *arg)
 {
     SPAN;
+    thrum_cancel_absorb();
     raise_flag(arg);
     EXPECT_EQ(thrum_sleep(THRUM_FOREVER), THRUM_ECANCELED);
     return 7;
@@ -497,6 +499,7 @@ static int swallows_one_and_ends(void *arg)
     thrum_shield shield;
 
     SPAN;
+    thrum_cancel_absorb();
     raise_flag(&steps->ready);
     steps->seen[0] = thrum_sleep(THRUM_FOREVER);
     thrum_shield_begin(&shield);
@@ -538,6 +541,7 @@ static int swallows_one_and_computes(void *arg)
     int64_t end = thrum_now().ns + thrum_s(20);
 
     SPAN;
+    thrum_cancel_absorb();
     raise_flag(&steps->ready);
     steps->seen[0] = thrum_sleep(THRUM_FOREVER);
     raise_flag(&steps->go);
@@ -614,6 +618,7 @@ RULE(a_level_cancel_is_delivered_until_its_scope_is_left)
     thrum_scope scope;
 
     SPAN;
+    thrum_cancel_absorb();
     CHECK_EQ(thrum_scope_begin(&scope, THRUM_LEVEL), 0);
     EXPECT_EQ(thrum_yield(), 0);
     thrum_scope_cancel(&scope, 0, NULL);

@@ -141,6 +141,7 @@ static int swallow(void *arg)
 {
     struct ending *ending = arg;
 
+    thrum_cancel_absorb();
     add_relaxed(&ending->running, 1); /* relaxed: a counter */
     while (thrum_checkpoint() == 0)
         continue;

@@ -137,7 +137,7 @@ static int run_body(int (*body)(void))
 {
     struct thrum_scope *around = thrum_task_start(task);
     int status = body();
-    struct remains remains = thrum_record_close(around);
+    struct remains remains = thrum_record_close(around, status);
 
     how = (struct ending){.status = status,
                           .told = remains.delivered,

@@ -313,7 +313,7 @@ static void end(int number)
 {
     struct thrum_lane *lane = &workers[number].deque.lane;
 
-    (void)thrum_record_close(start_of(&tasks[number]));
+    (void)thrum_record_close(start_of(&tasks[number]), 0);
     lane->current = NULL;
     lane->scope = NULL;
     thrum_strand_end(&places[number].strand);
