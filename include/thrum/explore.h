@@ -125,11 +125,14 @@ THRUM_API THRUM_NODISCARD int thrum_explore(const thrum_explore_options *options
                                             void *arg, thrum_explore_result *result);
 
 /*
- * Run one history, told by its text.
+ * Run one history, told by its text. If it does not fail, the program may have been changed in places
+ * that have nothing to do with it, and what was the third point is the fourth: histories nearby are
+ * tried, some thousand at most, and the first that fails is told on standard error, and run. So a
+ * program whose bug is gone takes that many runs.
  *
  *   context   as above
  *   returns   what fn returned, THRUM_EDEADLOCK, THRUM_ELIVELOCK; -EINVAL: the text cannot be read.
- *             *matched, unless NULL, is how many of its places came to pass
+ *             *matched, unless NULL, is how many of its places came to pass as they were told
  */
 THRUM_API THRUM_NODISCARD int thrum_replay(const char *text, thrum_fn fn, void *arg,
                                            size_t *matched);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/explore/failure.h"
+#include "runtime/explore/mend.h"
 #include "runtime/plat/memory.h"
 
 #define MIXTURE 8 /* of so many runs of the default strategy */
@@ -234,18 +235,33 @@ static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explo
 
 /* ---- one run -------------------------------------------------------------------------------- */
 
-static int replay(struct explorer *explorer, const char *text, size_t *matched)
+/*
+ * As told, or if it does not fail then, a history nearby that does. *matched is of the first, *runs
+ * how many it took.
+ */
+static int replay(struct explorer *explorer, struct history *history, struct story *story,
+                  size_t *matched, uint64_t *runs)
 {
-    struct delta *deltas;
-    int count = thrum_deltas_read(text, &deltas);
+    struct retelling retelling = {.story = story, .matched = matched};
+    char text[THRUM_REPLAY_BYTES];
     int status;
 
-    if (count < 0)
-        return count;
+    *runs = 1;
     explorer->talks = true;
-    status = thrum_explorer_replay(explorer, deltas, (size_t)count,
-                                   &(struct retelling){.matched = matched});
-    thrum_memory_put(deltas);
+    status = thrum_explorer_replay(explorer, history->deltas, history->count, &retelling);
+    explorer->talks = false;
+    if (status != 0 || !thrum_mend(explorer, history, runs))
+        return status;
+    thrum_report_reset(&story->report);
+    retelling.matched = NULL;
+    explorer->talks = true;
+    status = thrum_explorer_replay(explorer, history->deltas, history->count, &retelling);
+    explorer->talks = false;
+    (void)thrum_story_text(story, history->deltas, history->count, text, sizeof text);
+    fprintf(stderr,
+            "thrum: as it was told it does not fail; one nearby does, after %" PRIu64
+            " tries: THRUM_REPLAY='%s'\n",
+            *runs - 1, text);
     return status;
 }
 
@@ -261,27 +277,24 @@ static bool is_meant(const struct explorer *explorer, const struct history *hist
     return false;
 }
 
-static int tell_again(struct explorer *explorer, const struct history *history, const char *wanted,
+static int tell_again(struct explorer *explorer, struct history *history,
                       thrum_explore_result *result)
 {
     struct story *story = thrum_memory_get(sizeof *story, 16);
+    size_t matched, told = history->count;
 
     if (!story)
         return -ENOMEM;
-    explorer->talks = true;
-    result->schedules = 1;
-    result->status = thrum_explorer_replay(explorer, history->deltas, history->count,
-                                           &(struct retelling){.story = story});
+    result->status = replay(explorer, history, story, &matched, &result->schedules);
     result->hash = story->hash;
     if (result->status != 0)
         result->failing = result->failures = 1;
     result->deltas = (uint32_t)story->matched;
-    (void)thrum_deltas_write(history->deltas, story->paths,
-                             history->count < STORY_DELTAS ? history->count : STORY_DELTAS,
-                             result->replay, sizeof result->replay);
-    thrum_failure_page(story, &explorer->options, result->status, wanted);
-    fprintf(stderr, "thrum: replayed, %zu of %zu deltas matched: %s (%d)%s\n", story->matched,
-            history->count, thrum_errname(result->status), result->status,
+    (void)thrum_story_text(story, history->deltas, history->count, result->replay,
+                           sizeof result->replay);
+    thrum_failure_page(story, &explorer->options, result->status, result->replay);
+    fprintf(stderr, "thrum: replayed, %zu of %zu deltas matched: %s (%d)%s\n", matched, told,
+            thrum_errname(result->status), result->status,
             history->hash && history->hash != story->hash ? "; not the same run as then" : "");
     thrum_report_fini(&story->report);
     thrum_memory_put(story);
@@ -301,7 +314,7 @@ static int replay_wanted(struct explorer *explorer, const char *wanted,
     if (!number_from("THRUM_BREAK", &explorer->break_at))
         status = -EINVAL;
     else if (is_meant(explorer, &history))
-        status = tell_again(explorer, &history, wanted, result);
+        status = tell_again(explorer, &history, result);
     thrum_history_fini(&history);
     return status;
 }
@@ -344,12 +357,21 @@ int thrum_explore(const thrum_explore_options *given, thrum_fn fn, void *arg,
 
 int thrum_replay(const char *text, thrum_fn fn, void *arg, size_t *matched)
 {
+    struct story *story = thrum_memory_get(sizeof *story, 16);
     struct explorer explorer;
-    int status = thrum_explorer_init(&explorer, NULL, fn, arg);
+    struct history history;
+    uint64_t runs;
+    int status = story ? thrum_history_text(text, &history) : -ENOMEM;
 
-    if (status)
-        return status;
-    status = replay(&explorer, text, matched);
-    thrum_explorer_fini(&explorer);
+    if (!status) {
+        status = thrum_explorer_init(&explorer, NULL, fn, arg);
+        if (!status) {
+            status = replay(&explorer, &history, story, matched, &runs);
+            thrum_explorer_fini(&explorer);
+        }
+        thrum_history_fini(&history);
+        thrum_report_fini(&story->report);
+    }
+    thrum_memory_put(story);
     return status;
 }

@@ -41,6 +41,14 @@ static void complain(const char *path)
     fprintf(stderr, "thrum: %s could not be written: %s\n", path, strerror(errno));
 }
 
+bool thrum_story_text(const struct story *story, const struct delta *deltas, size_t count,
+                      char *text, size_t size)
+{
+    bool all = count <= STORY_DELTAS;
+
+    return thrum_deltas_write(deltas, story->paths, all ? count : STORY_DELTAS, text, size) && all;
+}
+
 /* ---- the page ------------------------------------------------------------------------------- */
 
 static bool is_page(const char *path)
@@ -175,8 +183,7 @@ int thrum_failure_investigate(const struct attempts *attempts, const thrum_explo
     count = thrum_shrink(attempts, deltas, count, result->status, &result->shrunk);
     result->deltas = (uint32_t)count;
     (void)attempts->attempt(attempts->arg, deltas, count, story, &ignored, &ignored_count);
-    (void)thrum_deltas_write(deltas, story->paths, count < STORY_DELTAS ? count : STORY_DELTAS,
-                             result->replay, sizeof result->replay);
+    (void)thrum_story_text(story, deltas, count, result->replay, sizeof result->replay);
     if (explained(options))
         explain(attempts, deltas, count, story, result->status);
     if (!(options->flags & THRUM_EXPLORE_QUIET)) {

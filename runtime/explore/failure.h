@@ -53,6 +53,10 @@ int thrum_failure_investigate(const struct attempts *attempts, const thrum_explo
                               const struct delta *deltas, size_t count, struct story *story,
                               thrum_explore_result *result);
 
+/* Its deltas as text. False: there was not enough room. */
+bool thrum_story_text(const struct story *story, const struct delta *deltas, size_t count,
+                      char *text, size_t size);
+
 /* THRUM_REPORT: a page, or a text if the name ends in .txt, about what has happened. */
 void thrum_failure_page(const struct story *story, const thrum_explore_options *options, int status,
                         const char *replay);

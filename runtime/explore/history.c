@@ -203,7 +203,8 @@ static bool read_deltas(struct reader *reader)
 
         if (!next_line(reader))
             return refuse(reader, "the file ends before all deltas were told");
-        wrong = thrum_delta_read(&at, &history->deltas[history->count]);
+        wrong = thrum_delta_read(&at, &history->deltas[history->count],
+                                 &history->places[history->count]);
         if (wrong)
             return refuse(reader, wrong);
         if (*at)
@@ -236,8 +237,11 @@ int thrum_history_read(const char *bytes, size_t length, struct history *history
                                   : refuse(&reader, "the file ends before the deltas");
     if (fine) {
         history->deltas = thrum_memory_get((reader.announced + 1) * sizeof *history->deltas, 16);
-        if (!history->deltas)
+        history->places = thrum_memory_get((reader.announced + 1) * sizeof *history->places, 16);
+        if (!history->deltas || !history->places) {
+            thrum_history_fini(history);
             return -ENOMEM;
+        }
     }
     if (fine && read_deltas(&reader) && read_end(&reader) && !reader.wrong)
         return 0;
@@ -249,7 +253,9 @@ int thrum_history_read(const char *bytes, size_t length, struct history *history
 void thrum_history_fini(struct history *history)
 {
     thrum_memory_put(history->deltas);
+    thrum_memory_put(history->places);
     history->deltas = NULL;
+    history->places = NULL;
     history->count = 0;
 }
 
@@ -278,6 +284,7 @@ static int from_file(const char *path, struct history *history)
     long length;
     int status;
 
+    *history = (struct history){.count = 0};
     if (!bytes)
         return -ENOMEM;
     length = load(path, bytes);
@@ -293,38 +300,47 @@ static int from_file(const char *path, struct history *history)
     return status;
 }
 
-static int from_text(const char *text, struct history *history)
+/* Which word of a text is wrong. */
+static void explain(const char *text)
 {
     const char *at = text;
+    struct places places;
     struct delta delta;
-    int count = thrum_deltas_read(text, &history->deltas);
 
-    if (count >= 0) {
-        history->count = (size_t)count;
-        return 0;
-    }
-    while (*at == ' ')
-        at++;
-    for (size_t word = 1; count == -EINVAL && *at; word++) {
-        const char *wrong = thrum_delta_read(&at, &delta);
+    for (size_t word = 1;; word++) {
+        const char *wrong;
 
+        at += strspn(at, " ");
+        if (!*at)
+            break;
+        wrong = thrum_delta_read(&at, &delta, &places);
         if (!wrong && *at && *at != ' ')
             wrong = "there should be nothing behind the delta";
         if (wrong) {
             fprintf(stderr, "thrum: a history's word %zu, at '%.20s': %s\n", word, at, wrong);
-            return count;
+            return;
         }
-        while (*at == ' ')
-            at++;
     }
-    fprintf(stderr, "thrum: a history has more than %d deltas\n", DELTAS_MAX);
-    return count;
+    fprintf(stderr, "thrum: a history is longer than that of %d deltas\n", DELTAS_MAX);
+}
+
+int thrum_history_text(const char *text, struct history *history)
+{
+    int count;
+
+    *history = (struct history){.count = 0};
+    count = thrum_deltas_read(text, &history->deltas, &history->places);
+    if (count == -EINVAL)
+        explain(text);
+    if (count < 0)
+        return count;
+    history->count = (size_t)count;
+    return 0;
 }
 
 int thrum_history_get(const char *wanted, struct history *history)
 {
-    *history = (struct history){.count = 0};
-    return strchr(wanted, '/') ? from_file(wanted, history) : from_text(wanted, history);
+    return strchr(wanted, '/') ? from_file(wanted, history) : thrum_history_text(wanted, history);
 }
 
 bool thrum_history_write(const struct history *history, const struct delta_paths *paths, FILE *file)

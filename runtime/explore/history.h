@@ -38,6 +38,7 @@ struct history {
     uint64_t run;
     uint64_t hash; /* of the run that these deltas make; 0: not said */
     struct delta *deltas;
+    struct places *places; /* of each */
     size_t count;
 };
 
@@ -51,10 +52,10 @@ struct history_error {
 int thrum_history_read(const char *bytes, size_t length, struct history *history,
                        struct history_error *error);
 
-/*
- * The same of a file (there is a '/' in its name), or of a text. 0, or a negative code, after a
- * line on standard error has said what is wrong and where.
- */
+/* The same of a text. 0, or a negative code, after a line on standard error has said why. */
+int thrum_history_text(const char *text, struct history *history);
+
+/* The same of a file, if there is a '/' in its name; else of a text. */
 int thrum_history_get(const char *wanted, struct history *history);
 
 void thrum_history_fini(struct history *history);

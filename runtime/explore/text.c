@@ -34,35 +34,40 @@ static bool read_place(const char **at, uint32_t *number)
     return true;
 }
 
-/* The id of who has this path. */
-static bool read_path(const char **at, uint64_t *id)
+void thrum_path_step(struct path *path, uint32_t number)
 {
-    uint32_t number;
+    uint64_t parent = path->id;
+
+    path->id = thrum_player_id(path->depth ? &parent : NULL, number);
+    if (path->depth < PATH_DEPTH)
+        path->numbers[path->depth] = number;
+    path->depth++;
+}
+
+/* "0" is the first root, "2" its second child, "r1" another root. */
+static bool read_path(const char **at, struct path *path)
+{
     bool other = **at == 'r';
+    uint32_t number;
 
     *at += other;
     if (!(other ? read_number(at, &number) : read_place(at, &number)))
         return false;
-    if (other || number == 0)
-        *id = thrum_player_id(NULL, number);
-    else {
-        uint64_t root = thrum_player_id(NULL, 0);
-
-        *id = thrum_player_id(&root, number);
-    }
+    *path = (struct path){.depth = 0};
+    thrum_path_step(path, other ? number : 0);
+    if (!other && number)
+        thrum_path_step(path, number);
     while (**at == '.') {
-        uint64_t parent = *id;
-
         ++*at;
         if (!read_place(at, &number))
             return false;
-        *id = thrum_player_id(&parent, number);
+        thrum_path_step(path, number);
     }
     return true;
 }
 
 /* What the words after it say. */
-static const char *read_outcome(const char **at, struct delta *delta)
+static const char *read_outcome(const char **at, struct delta *delta, struct path *chosen)
 {
     uint32_t number;
 
@@ -83,18 +88,22 @@ static const char *read_outcome(const char **at, struct delta *delta)
         delta->chosen = number;
         return NULL;
     case '>':
-        return read_path(at, &delta->chosen) ? NULL : "the task that went first should stand here";
+        if (!read_path(at, chosen))
+            return "the task that went first should stand here";
+        delta->chosen = chosen->id;
+        return NULL;
     default:
         --*at;
         return "'>', '=', '!' or '#' should stand here";
     }
 }
 
-const char *thrum_delta_read(const char **at, struct delta *delta)
+const char *thrum_delta_read(const char **at, struct delta *delta, struct places *places)
 {
     *delta = (struct delta){.kind = DELTA_GOES};
-    if (!read_path(at, &delta->at))
+    if (!read_path(at, &places->at))
         return "a task should stand here";
+    delta->at = places->at.id;
     if (**at != '@')
         return "'@' should stand here";
     ++*at;
@@ -105,34 +114,50 @@ const char *thrum_delta_read(const char **at, struct delta *delta)
         if (!read_number(at, &delta->before))
             return "how often it was asked before should stand here";
     }
-    return read_outcome(at, delta);
+    return read_outcome(at, delta, &places->chosen);
 }
 
-int thrum_deltas_read(const char *text, struct delta **out)
+static void skip(const char **text)
+{
+    while (**text == ' ')
+        ++*text;
+}
+
+/* At most `most`; *count is how many there are. */
+static bool read_all(const char *text, struct delta *deltas, struct places *places, size_t most,
+                     size_t *count)
+{
+    *count = 0;
+    for (skip(&text); *text; skip(&text)) {
+        if (*count == most || thrum_delta_read(&text, &deltas[*count], &places[*count]) ||
+            (*text && *text != ' '))
+            return false;
+        ++*count;
+    }
+    return true;
+}
+
+int thrum_deltas_read(const char *text, struct delta **deltas, struct places **places)
 {
     size_t most = strlen(text) / 4 + 1; /* "1@2!" */
-    struct delta *deltas;
-    int count = 0;
+    size_t count;
+    int status = -ENOMEM;
 
+    *deltas = NULL;
+    *places = NULL;
     if (most > DELTAS_MAX)
         return -EINVAL;
-    deltas = thrum_memory_get(most * sizeof *deltas, 16);
-    if (!deltas)
-        return -ENOMEM;
-    while (*text == ' ')
-        text++;
-    while (*text) {
-        if ((size_t)count == most || thrum_delta_read(&text, &deltas[count]) ||
-            (*text && *text != ' ')) {
-            thrum_memory_put(deltas);
-            return -EINVAL;
-        }
-        count++;
-        while (*text == ' ')
-            text++;
-    }
-    *out = deltas;
-    return count;
+    *deltas = thrum_memory_get(most * sizeof **deltas, 16);
+    *places = thrum_memory_get(most * sizeof **places, 16);
+    if (*deltas && *places)
+        status = read_all(text, *deltas, *places, most, &count) ? (int)count : -EINVAL;
+    if (status >= 0)
+        return status;
+    thrum_memory_put(*deltas);
+    thrum_memory_put(*places);
+    *deltas = NULL;
+    *places = NULL;
+    return status;
 }
 
 size_t thrum_delta_write(const struct delta *delta, const struct delta_paths *paths, char *text,

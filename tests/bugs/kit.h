@@ -12,6 +12,8 @@
 #include <string.h>
 #include <thrum/thrum.h>
 
+#include "tests/bugs/edits.h"
+
 enum { BUG = -1001 }; /* what a check says that has failed */
 
 struct bug {
@@ -31,7 +33,7 @@ extern const struct bug bugs_sct[], bugs_chess[], bugs_convul[], bugs_other[], b
 extern const struct bug *const bugs_all[];
 
 #define LOAD(place) thrum_shared_load(&(place))
-#define STORE(place, value) thrum_shared_store(&(place), (value))
+#define STORE(place, value) (edited_write(), thrum_shared_store(&(place), (value)))
 #define ADD(place, n) STORE(place, LOAD(place) + (n)) /* two accesses: a plain increment */
 
 /* Return from the task if the call was refused, by a cancel for instance. */
@@ -108,6 +110,8 @@ static inline int together(const thrum_fn *fns, size_t n, void *arg)
     thrum_child children[TASKS_MAX];
     thrum_group group;
 
+    if (bugs_edits)
+        return edited_together(fns, n, arg);
     DO(thrum_group_open(&group, NULL));
     for (size_t i = 0; i < n && i < TASKS_MAX; i++)
         if (thrum_group_spawn_child(&group, &children[i], fns[i], arg))

@@ -28,12 +28,15 @@ static void as_file(const char *bytes, size_t length)
 static void as_text(const char *bytes, size_t length)
 {
     char *text = malloc(length + 1);
+    struct places *places;
     struct delta *deltas;
 
     memcpy(text, bytes, length);
     text[length] = '\0';
-    if (thrum_deltas_read(text, &deltas) >= 0)
+    if (thrum_deltas_read(text, &deltas, &places) >= 0) {
         thrum_memory_put(deltas);
+        thrum_memory_put(places);
+    }
     free(text);
 }
 
