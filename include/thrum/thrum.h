@@ -45,6 +45,7 @@
 #include <thrum/shared.h>
 #include <thrum/sort.h>
 #include <thrum/task.h>
+#include <thrum/test.h>
 #include <thrum/ticket.h>
 #include <thrum/time.h>
 #include <thrum/types.h>

@@ -25,6 +25,7 @@ static const struct {
     {THRUM_ELIVELOCK, "THRUM_ELIVELOCK", "the simulated run did not end"},
     {THRUM_ECRASHED, "THRUM_ECRASHED", "the simulated run has ended its process"},
     {THRUM_EUNORDERED, "THRUM_EUNORDERED", "no order of the calls explains their history"},
+    {THRUM_ECHECK, "THRUM_ECHECK", "something was not as the test expected"},
     {THRUM_EDIVERGED, "THRUM_EDIVERGED", "the simulated run was repeated and was not the same"},
 };
 

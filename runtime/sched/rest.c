@@ -13,6 +13,9 @@
  * looker then counts as busy once more, in the same swap, and tells the layer
  * above. README.md has the proof.
  *
+ * The same moment is what a test may wait for (task/settle.c), timers or not. It is told first: a
+ * deadlock is one that lasts when it goes on.
+ *
  * Edges
  *   sched.rest   rests -> rests, look   what everybody did before
  *   sched.busy   stirs <-> the clock    one sees the other
@@ -49,18 +52,33 @@ static bool is_stuck(const struct scheduler *scheduler)
            scheduler->verbs->stuck && !timers_wanted(scheduler);
 }
 
+/* Somebody waits for this moment; whoever is outside with a hold counts as running. */
+static bool is_settled(const struct scheduler *scheduler)
+{
+    return UNLIKELY(load_relaxed(&scheduler->settling) != 0) && /* relaxed: see above */
+           load_relaxed(&scheduler->holds) == 0;                /* relaxed: likewise */
+}
+
 bool thrum_worker_may_rest(struct scheduler *scheduler)
 {
     /* MUTANT-OK acquire: deadlocks are not in the models. MUTANT-OK release: a counter */
     uint64_t busy = add_acq_rel(&scheduler->busy, -BUSY_ONE) - BUSY_ONE; /* EDGE sched.rest */
 
-    if (LIKELY(busy_in(busy) != 0) || LIKELY(!is_stuck(scheduler)))
+    bool settled;
+
+    if (LIKELY(busy_in(busy) != 0))
+        return true;
+    settled = is_settled(scheduler);
+    if (LIKELY(!settled && !is_stuck(scheduler)))
         return true;
     POINT("rest.stuck");
     /* MUTANT-OK acquire: as above. MUTANT-OK release: likewise */
     if (!cas_acq_rel(&scheduler->busy, &busy, busy + BUSY_ONE + BUSY_CAME)) /* EDGE sched.rest */
         return true; /* somebody has come, and looks when it rests */
-    scheduler->verbs->stuck(scheduler, busy / BUSY_CAME);
+    if (settled)
+        scheduler->verbs->settled(scheduler);
+    else
+        scheduler->verbs->stuck(scheduler, busy / BUSY_CAME);
     return false;
 }
 

@@ -183,6 +183,21 @@ void thrum_scheduler_stir(struct scheduler *scheduler)
     thrum_clock_call(scheduler);
 }
 
+int64_t thrum_scheduler_due(const struct scheduler *scheduler)
+{
+    unsigned known = load_acquire(&scheduler->known); /* EDGE sched.worker */
+    int64_t first = TIMER_NEVER;
+
+    for (unsigned i = 0; i < known; i++) {
+        /* relaxed: rest has brought it, or it is a hint */
+        int64_t due = (int64_t)load_relaxed(&worker_at(scheduler, i)->timers.next_due);
+
+        if (due < first)
+            first = due;
+    }
+    return first;
+}
+
 /* All are to leave, whatever is armed. */
 static void end_all(struct scheduler *scheduler)
 {

@@ -531,6 +531,15 @@ static void requeue_soon(void *arg, struct fiber *left)
     thrum_ready_keep(&worker->ready); /* its children are here, a thief would take only it */
 }
 
+uint64_t thrum_scheduler_turn_here(void)
+{
+    const struct worker *worker = thrum_worker_self();
+
+    if (worker->world)
+        return worker->world->turn(worker->world);
+    return (uint64_t)worker->index << 32 | worker->tick;
+}
+
 void thrum_give_way_briefly(void)
 {
     thrum_suspend(requeue_soon, thrum_worker_self());

@@ -43,6 +43,11 @@ struct task_verbs {
      */
     void (*stuck)(struct scheduler *scheduler, uint64_t moment);
     /*
+     * The same, but somebody waits for just that (scheduler.settling), and there may be timers: time
+     * does not count. Makes one of them ready.
+     */
+    void (*settled)(struct scheduler *scheduler);
+    /*
      * Any thread that counts as awake; on no fiber. A descriptor that was armed with this key is
      * ready. It may come late, when it has long been armed with another. May make fibers ready, and
      * must not wait for anybody.
@@ -139,6 +144,7 @@ struct scheduler {
     uint64_t holds;   /* atomic: threads outside that will wake somebody */
     uint64_t foreign; /* atomic: fibers made ready from outside with no hold out */
     uint64_t watches; /* atomic: tasks that wait for descriptors */
+    uint64_t settling; /* atomic: tasks that wait until all others do: task/settle.c */
     uint64_t alert __attribute__((aligned(CACHE_LINE))); /* atomic: fibers must look before inline
                                                             starts when it has moved; from 1 */
     uint32_t poller;                /* atomic: index + 1 of the worker that polls */
@@ -192,6 +198,16 @@ unsigned thrum_scheduler_size(const struct scheduler *scheduler);
 
 /* Any thread, after the clock was skipped: who sleeps looks at it again. */
 void thrum_scheduler_stir(struct scheduler *scheduler);
+
+/* When the first timer is due, or earlier; TIMER_NEVER: none is armed. Exact but for those that
+   were called off, if everybody else is at rest. */
+int64_t thrum_scheduler_due(const struct scheduler *scheduler);
+
+/*
+ * By a task. A number that is another one after each time that it has waited or given way. In a
+ * simulated world: that it has left by itself, not that others went first at a point.
+ */
+uint64_t thrum_scheduler_turn_here(void);
 
 /*
  * Controller. Run a task on a fiber of its own, from outside. 0 or -ENOMEM. It is under way

@@ -31,6 +31,8 @@ struct world {
     void *(*pop)(struct world *world);
     /* What time it is. */
     int64_t (*now)(struct world *world);
+    /* How often the running task has left by itself: thrum_scheduler_turn_here. */
+    uint64_t (*turn)(struct world *world);
     /* A number below n, for the running task, where the real world would toss a coin. */
     size_t (*draw)(struct world *world, size_t n);
     /* The running task is about to do something that others may notice: detail/point.h. */

@@ -132,6 +132,7 @@ const struct task_verbs thrum_task_verbs = {.run = run,
                                             .pending = thrum_timer_pending,
                                             .expire = thrum_timer_expire,
                                             .stuck = thrum_stuck,
+                                            .settled = thrum_settled,
                                             .polled = thrum_fd_polled};
 
 /* ---- what a task knows about itself ---------------------------------------------------------- */

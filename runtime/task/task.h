@@ -109,8 +109,9 @@ struct thrum_runtime {
     pthread_mutex_t control; /* one change of the workers at a time; the fields below */
     uint32_t runs;           /* atomic, futex: runs under way, and who else keeps the runtime from
                                 being freed; RUNS_CLOSED */
-    pthread_mutex_t roots_lock; /* for a few steps at a time; `roots` */
+    pthread_mutex_t roots_lock; /* for a few steps at a time; the next two */
     struct root *roots;         /* under way */
+    struct settler *settlers;   /* settle.c: who waits until all others do, the oldest first */
     thrum_options options;   /* constant: as given */
     uint64_t unhandled;      /* atomic: errors that nobody took */
     uint64_t findings;       /* atomic: mistakes that were detected */
@@ -367,6 +368,9 @@ bool thrum_roots_stuck(struct thrum_runtime *runtime, uint64_t moment);
 
 /* deadlock.c: all tasks wait, and did at that moment, and nothing can wake them. */
 void thrum_stuck(struct scheduler *scheduler, uint64_t moment);
+
+/* settle.c: all tasks wait, and one of them for that. */
+void thrum_settled(struct scheduler *scheduler);
 
 /* A line for the program: to the hook that it gave for reports, or to file descriptor 2. */
 void thrum_runtime_say(struct thrum_runtime *runtime, const char *text);

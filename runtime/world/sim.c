@@ -252,6 +252,7 @@ static void came(struct sim *sim, struct fiber *fiber)
         player->object_id = 0;
         player->what = THRUM_POINT_HERE;
     }
+    player->came++;
     thrum_sim_arrive(sim, player);
 }
 
@@ -379,7 +380,11 @@ static void wait_for_something(struct sim *sim)
         return;
     }
     gather_all(sim); /* who has just let go may have made something ready before */
-    if (sim->count == 0 && !thrum_descriptors_settle(sim) && !time_passes(sim))
+    if (sim->count != 0 || thrum_descriptors_settle(sim))
+        return;
+    if (load_relaxed(&scheduler->settling) != 0) /* relaxed: one thread */
+        sim->inner->settled(scheduler);
+    else if (!time_passes(sim))
         sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
 }
 
@@ -551,6 +556,11 @@ static void forget(struct world *world, int fd)
     thrum_descriptors_forget(sim_of(world), fd);
 }
 
+static uint64_t turn_of(struct world *world)
+{
+    return sim_of(world)->running->came;
+}
+
 static void run(void *task)
 {
     struct sim *sim = sim_of(thrum_world_self());
@@ -615,6 +625,7 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
                                 .pushed = pushed,
                                 .pop = pop,
                                 .now = now,
+                                .turn = turn_of,
                                 .draw = draw,
                                 .point = point,
                                 .fault = fault,

@@ -41,6 +41,7 @@ struct player {
     uint32_t what;       /* what it is about to do: enum thrum_point_kind or SIM_HAPPENS, */
     uint32_t object_id;  /* with which object: by order of the first touch, 0: none */
     const void *object;
+    uint32_t came;      /* how often it has come back after it had left by itself */
     bool yielded; /* it has let others go first, and none has since gone */
     bool ended;
     struct happening *happening; /* it is no task, but this; or NULL */

@@ -5,8 +5,8 @@
 # another. A file may include its own folder and those below. The one exception
 # are atomic and plat, which make one floor: the verbs serve the platform, and
 # the asymmetric fences need its membarrier. compose stands on top and includes
-# public headers alone, as a user would. Files directly in runtime/ bind the
-# layers together and may include all. Public headers include public headers and
+# public headers alone, as a user would; so does kit, the test kit. Files directly in runtime/ bind
+# the layers together and may include all. Public headers include public headers and
 # the C library.
 set -u
 
@@ -20,7 +20,7 @@ task
 time
 sync io offload
 compose
-explore
+explore kit
 '
 
 printf '%s\n' "$layers" | awk '
@@ -42,8 +42,8 @@ printf '%s\n' "$layers" | awk '
         split(quoted[2], target, "/")
         if (public && quoted[2] != "model/atomic.h")
             complain("a public header includes \"" quoted[2] "\"")
-        else if (folder == "compose" && target[2] != folder)
-            complain("runtime/compose includes \"" quoted[2] "\", which is not a public header")
+        else if ((folder == "compose" || folder == "kit") && target[2] != folder)
+            complain("runtime/" folder " includes \"" quoted[2] "\", which is not a public header")
         else if (folder != "" && target[1] == "runtime" && target[2] != folder &&
                  rank[target[2]] >= rank[folder] && !one_floor(target[2], folder))
             complain("runtime/" folder " includes \"" quoted[2] "\", which is not below it")
