@@ -35,6 +35,17 @@ bazel run "${build[@]}" //:app
 bazel run "${build[@]}" -c opt //:app
 bazel run "${build[@]}" //:app_cxx
 
+# thrum_test runs a test in both worlds, and says how to do it again when it fails.
+bazel test "${build[@]}" --test_output=errors //:app_test
+if bazel test "${build[@]}" --test_output=errors --test_env=APP_TEST_WRONG=1 \
+    //:app_test >"$scratch/said" 2>&1 ||
+    ! grep -q 'again: bazel test //:app_test --test_filter=wrong --test_env=THRUM_SIM=0' \
+        "$scratch/said"; then
+    cat "$scratch/said"
+    echo "FAIL: a test that fails does not say how to do it again"
+    exit 1
+fi
+
 # Nothing of ours but <thrum/...> is on a user's search path.
 for header in '<runtime/base/base.h>' '<base/base.h>' '"base/base.h"' '<check.h>'; do
     echo "#include $header" >"$scratch/workspace/app.c"
