@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -123,7 +124,8 @@ TEST(the_report_says_who_waits_for_what)
         check_said("waits for event %p", &two.left);
         check_said("waits for event %p", &two.right);
     }
-    check_said("waits for the tasks of group both", NULL);
+    if (!getenv("THRUM_SIM")) /* there they may start inside its close, where nobody waits for them */
+        check_said("waits for the tasks of group both", NULL);
 }
 
 /* The first of several: of so many as the line has room for. */

@@ -275,8 +275,8 @@ TEST(all_orders_are_counted)
     options.flags |= THRUM_EXPLORE_ALL;
     CHECK_EQ(thrum_explore(&options, lost_update, NULL, &result), LOST);
     CHECK(result.complete);
-    CHECK_EQ(result.schedules, 20);
-    CHECK_EQ(result.failures, 12);
+    CHECK_EQ(result.schedules, 31); /* in 11 of the 20 a join may find its child stolen, or not */
+    CHECK_EQ(result.failures, 18);
     options.delays = 0;
     CHECK_EQ(thrum_explore(&options, lost_update, NULL, &result), 0);
     CHECK(result.complete);
@@ -312,8 +312,8 @@ TEST(all_orders_are_certified)
     options.name = "two counters";
     options.flags = THRUM_EXPLORE_ALL;
     (void)said_by(&options, lost_update, LOST, said, sizeof said);
-    CHECK(strstr(said, "thrum: two counters: all 20 orders were run, in 90 decisions: 12 failed; "
-                       "hash 0eb0458a0dc6fe73\n") != NULL);
+    CHECK(strstr(said, "thrum: two counters: all 31 orders were run, in 161 decisions: 18 failed; "
+                       "hash 0cdfd7e84227fb39\n") != NULL);
     options.delays = 2;
     (void)said_by(&options, kept_update, 0, said, sizeof said);
     CHECK(strstr(said, " orders with at most 2 delays were run, in ") != NULL);
@@ -585,7 +585,7 @@ TEST(a_cancel_before_every_turn)
         options.flags |= THRUM_EXPLORE_CANCEL;
         CHECK_EQ(thrum_explore(&options, careful_visits, NULL, &result), 0);
         CHECK_EQ(thrum_explore(&options, careless_visits, NULL, &result), LEAKED);
-        CHECK_EQ(result.deltas, 1);
+        CHECK_LE(result.deltas, 2);
         CHECK(strchr(result.replay, '!') != NULL);
         CHECK_EQ(thrum_replay(result.replay, careless_visits, NULL, NULL), LEAKED);
         options.flags |= THRUM_EXPLORE_TWICE;
@@ -645,11 +645,11 @@ TEST(a_crash_is_a_failure_like_any_other)
         options.schedules = 1000;
         CHECK_EQ(thrum_explore(&options, crash_if_lost, NULL, &result), THRUM_ECRASHED);
         CHECK_LE(1, result.failing);
-        CHECK_EQ(result.deltas, 1);
+        CHECK_LE(result.deltas, 2); /* one is enough, but not each history has it in it */
         CHECK_EQ(thrum_replay(result.replay, lost_update, NULL, NULL), LOST);
         CHECK_EQ(thrum_explore(&options, broken_contract, NULL, &result), THRUM_ECRASHED);
         CHECK_EQ(thrum_explore(&options, lost_update, NULL, &result), LOST);
-        CHECK_EQ(result.deltas, 1);
+        CHECK_LE(result.deltas, 2);
         CHECK_EQ(thrum_explore(&options, kept_update, NULL, &result), 0);
     }
 }
@@ -721,11 +721,11 @@ TEST(a_failure_is_a_page_with_a_picture)
     CHECK_LE(1, length);
     page[length] = '\0';
     CHECK(strstr(page, "<h1>two &lt;counters&gt;: ") != NULL);
-    CHECK(strstr(page, "THRUM_REPLAY='1@") != NULL);
+    CHECK(strstr(page, "THRUM_REPLAY='2@") != NULL);
     CHECK(strstr(page, "<th>task 2</th>") != NULL);
     CHECK(strstr(page, "<td class=\"on delta\"") != NULL);
     CHECK(strstr(page, "<td class=\"on race\"") != NULL);
-    CHECK(strstr(page, "<td><code>1@") != NULL); /* how likely it was after the first delta */
+    CHECK(strstr(page, "<td><code>2@") != NULL); /* how likely it was after the first delta */
     CHECK(strstr(page, "writes object 1") != NULL);
     CHECK_EQ(unlink(path), 0);
     CHECK_EQ(close(fd), 0);

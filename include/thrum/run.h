@@ -28,7 +28,8 @@ typedef struct thrum_runtime thrum_runtime;
  *                        runtime at a time may have this flag.
  *   THRUM_SIMULATE       tasks run in the simulated world: on the thread that calls run, one at a
  *                        time, on a clock that jumps to the next deadline when all wait, in an
- *                        order drawn from `seed` (0: who has waited longest goes on). The same
+ *                        order drawn from `seed` (0: a join runs its own children, newest first;
+ *                        else who has waited longest goes on). The same
  *                        program with the same seed does the same again. explore.h has more.
  *                        THRUM_SIM=seed in the environment sets the flag, and the seed, for every
  *                        runtime of the process.

@@ -289,7 +289,7 @@ int thrum_worker_pushed(void)
     return err;
 }
 
-void *thrum_worker_pop(bool *overdue)
+void *thrum_worker_pop(const void *joined, bool *overdue)
 {
     struct worker *worker = thrum_worker_self();
 
@@ -298,7 +298,7 @@ void *thrum_worker_pop(bool *overdue)
     if (UNLIKELY(worker->world != NULL)) {
         *overdue = false;
         thrum_deque_unpop(&worker->deque);
-        return worker->world->pop(worker->world);
+        return worker->world->pop(worker->world, joined);
     }
     *overdue = load_relaxed(&worker->overdue) & OVERDUE_JOIN; /* relaxed: sent again if lost */
     return thrum_deque_pop(&worker->deque);

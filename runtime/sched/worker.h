@@ -28,6 +28,8 @@ struct scheduler;
 struct task_verbs {
     void (*run)(void *task);             /* on a fiber; returns when the task has ended */
     void (*refuse)(void *task, int err); /* it cannot be run: no memory for a fiber */
+    /* In a simulated world. Is the unstarted task one that the join of `joined` waits for? */
+    bool (*joins)(const void *task, const void *joined);
     /* Any thread. Has this arming neither expired nor been called off? */
     bool (*pending)(struct timer *timer, uint64_t key);
     /*
@@ -337,7 +339,10 @@ void thrum_worker_hasten(void);
 
 /* Slow paths of push and pop: attention was asked for. */
 int thrum_worker_pushed(void);
-/* *overdue: the inline joins have had their time; give way before the next. */
-void *thrum_worker_pop(bool *overdue);
+/*
+ * For the join of `joined`, which only a simulated world asks for. *overdue: the inline joins have
+ * had their time; give way before the next.
+ */
+void *thrum_worker_pop(const void *joined, bool *overdue);
 
 #endif

@@ -27,8 +27,11 @@ struct world {
     /* The running task has pushed an unstarted one, which is the world's from here. 0 or -ENOMEM:
      * then it never was pushed. */
     int (*pushed)(struct world *world, void *task);
-    /* A join asks for the newest unstarted task; NULL: it must wait. */
-    void *(*pop)(struct world *world);
+    /*
+     * The running task joins `joined`, and asks for an unstarted task of it, to run it here; NULL:
+     * it must wait.
+     */
+    void *(*pop)(struct world *world, const void *joined);
     /* What time it is. */
     int64_t (*now)(struct world *world);
     /* How often the running task has left by itself: thrum_scheduler_turn_here. */

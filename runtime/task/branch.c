@@ -132,7 +132,7 @@ static int run_here(struct thrum_branch *branch)
 
 bool thrum_join_slow(struct thrum_branch *branch, void *popped, int *status)
 {
-    popped = thrum_pop_politely(popped);
+    popped = thrum_pop_politely(branch, popped);
     check_forker(branch);
     if (popped != branch) {
         *status = wait_elsewhere(branch, popped);

@@ -234,20 +234,20 @@ void thrum_unpop(void *task)
         (void)thrum_worker_pushed(); /* there is room: it was there before */
 }
 
-void *thrum_pop_politely(void *popped)
+void *thrum_pop_politely(const void *joined, void *popped)
 {
     bool overdue = false;
 
     if (popped)
         return popped;
-    popped = thrum_worker_pop(&overdue);
+    popped = thrum_worker_pop(joined, &overdue);
     while (popped && overdue) {
         thrum_unpop(popped);
         thrum_give_way_briefly();
         overdue = false;
         popped = thrum_lane_pop(thrum_lane_self());
         if (!popped)
-            popped = thrum_worker_pop(&overdue);
+            popped = thrum_worker_pop(joined, &overdue);
     }
     return popped;
 }
@@ -340,7 +340,7 @@ thrum_child *thrum_group_join_slow(thrum_group *group, thrum_child *popped)
         popped = run_tasks(group, popped);
         if (group->own == 0)
             return NULL;
-        popped = thrum_pop_politely(popped);
+        popped = thrum_pop_politely(group, popped);
         if (!is_of(popped, group)) { /* a stranger's goes back: ours are elsewhere */
             if (popped)
                 thrum_unpop(popped);

@@ -127,8 +127,14 @@ static void refuse(void *task, int err)
     end(task, thrum_ending_unstarted(err));
 }
 
+static bool joins(const void *task, const void *joined)
+{
+    return kind_of(task) == KIND_BRANCH ? task == joined : group_of(task) == joined;
+}
+
 const struct task_verbs thrum_task_verbs = {.run = run,
                                             .refuse = refuse,
+                                            .joins = joins,
                                             .pending = thrum_timer_pending,
                                             .expire = thrum_timer_expire,
                                             .stuck = thrum_stuck,

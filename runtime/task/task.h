@@ -181,8 +181,11 @@ void thrum_task_left(struct thrum_scope *start, int status, bool keep);
 /* Put back what a join popped and did not want. */
 void thrum_unpop(void *task);
 
-/* Pop as the slow path does, giving way first if the inline joins have had their time. */
-void *thrum_pop_politely(void *popped);
+/*
+ * Pop as the slow path does, for the join of a group or branch, giving way first if the inline
+ * joins have had their time.
+ */
+void *thrum_pop_politely(const void *joined, void *popped);
 
 /* Look for cancels before an inline start, unless there can be none. True: there may be. */
 bool thrum_look_before_start(void);

@@ -152,6 +152,69 @@ static uint32_t object_id(struct sim *sim, const void *address)
     return object->id;
 }
 
+/* ---- children ------------------------------------------------------------------------------- */
+
+/* An unstarted one has come. */
+static void child_add(struct player *player, void *task)
+{
+    struct player *parent = player->parent;
+
+    player->task = task;
+    player->older = parent->newest;
+    if (player->older)
+        player->older->newer = player;
+    parent->newest = player;
+}
+
+/* It starts. Returns its task. */
+static void *child_start(struct player *player)
+{
+    struct player *parent = player->parent;
+    void *task = player->task;
+
+    if (player->newer)
+        player->newer->older = player->older;
+    else
+        parent->newest = player->older;
+    if (player->older)
+        player->older->newer = player->newer;
+    player->newer = player->older = NULL;
+    player->task = NULL;
+    return task;
+}
+
+/* It has the turns now, and runs on its parent's stack, who joins it. */
+static void enter_here(struct player *child)
+{
+    child->here = child_start(child);
+    child->fiber = child->parent->fiber;
+    child->fiber->player = child;
+}
+
+/* Its parent has them again. */
+static struct player *leave_here(struct sim *sim)
+{
+    struct player *child = sim->running;
+
+    sim->running = child->parent;
+    child->fiber->player = child->parent;
+    child->here = NULL;
+    return child;
+}
+
+/*
+ * Who runs: where such a child ends nobody tells us, but then its task is not the current one any
+ * more. (None is while a done-callback or an offloaded call runs.)
+ */
+static struct player *runs_now(struct sim *sim)
+{
+    const void *current = sim->worker->deque.lane.current;
+
+    while (UNLIKELY(sim->running->here != NULL) && current && sim->running->here != current)
+        thrum_sim_end(sim, leave_here(sim));
+    return sim->running;
+}
+
 /* ---- those that may go on ------------------------------------------------------------------- */
 
 /* Room for one more at the end, by moving all to the front, into more memory if half are taken. */
@@ -223,7 +286,7 @@ static struct player *player_join(struct sim *sim, struct player *parent,
 /* A task is the cause, whatever comes of what. */
 struct player *thrum_sim_cause(struct sim *sim, struct happening *happening)
 {
-    struct player *cause = sim->running;
+    struct player *cause = runs_now(sim);
     struct player *player;
 
     while (cause->happening)
@@ -322,7 +385,7 @@ static void nothing(void *arg, struct fiber *left)
 static void point(struct world *world, unsigned what, const void *object)
 {
     struct sim *sim = sim_of(world);
-    struct player *self = sim->running;
+    struct player *self = runs_now(sim);
 
     self->op++;
     self->asked = self->turns = self->faced = 0;
@@ -435,45 +498,61 @@ static void happen(struct sim *sim, struct player *player)
     gather(sim);
 }
 
+static void first_turn(struct sim *sim, struct player *player)
+{
+    player->yielded = false;
+    sim->running = player;
+    turn(sim, player);
+    player->what = THRUM_POINT_START; /* if it sleeps now, its waking touches nothing */
+    player->object = NULL;
+    player->object_id = 0;
+}
+
 /*
  * Gives it a fiber if it needs one. NULL: it was no task; or there was no memory, and its task was
  * refused.
  */
 static struct fiber *enter(struct sim *sim, struct player *player)
 {
-    void *task = player->task;
-
-    if (task) {
-        player->task = NULL;
-        player->fiber = fiber_for(sim, player, task);
+    if (player->task) {
+        player->fiber = fiber_for(sim, player, child_start(player));
         if (!player->fiber) {
             thrum_sim_end(sim, player);
             return NULL;
         }
         player->fiber->player = player;
     }
-    player->yielded = false;
-    sim->running = player;
     sim->streak = 0;
-    turn(sim, player);
+    first_turn(sim, player);
     if (player->happening) {
         happen(sim, player);
         return NULL;
     }
-    player->what = THRUM_POINT_START; /* if it sleeps now, its waking touches nothing */
-    player->object = NULL;
-    player->object_id = 0;
     return player->fiber;
+}
+
+/* There was not enough stack to run the child here: it starts elsewhere while its parent waits. */
+static void take_back(struct sim *sim)
+{
+    struct player *child = leave_here(sim);
+
+    child->fiber = NULL;
+    child_add(child, sim->worker->handoff);
+    sim->worker->handoff = NULL;
+    sim->next = child;
 }
 
 static struct fiber *pick(struct world *world, struct worker *worker)
 {
     struct sim *sim = sim_of(world);
-    struct player *left = sim->running;
-    struct player *player = sim->next;
+    struct player *left, *player;
     struct fiber *fiber = NULL;
 
     sim->worker = worker;
+    if (UNLIKELY(worker->handoff != NULL))
+        take_back(sim);
+    left = sim->running ? runs_now(sim) : NULL;
+    player = sim->next;
     sim->next = NULL;
     if (!player) {
         if (UNLIKELY(sim->count == 0) || UNLIKELY(sim->steps % OUTSIDE_TURN == 0))
@@ -509,27 +588,70 @@ static struct fiber *pick(struct world *world, struct worker *worker)
 static int pushed(struct world *world, void *task)
 {
     struct sim *sim = sim_of(world);
-    struct player *player;
+    struct player *self = runs_now(sim), *player;
 
-    if (thrum_oracle_fault(sim->oracle, sim, sim->running, THRUM_FAULT_MEMORY, 0))
+    if (thrum_oracle_fault(sim->oracle, sim, self, THRUM_FAULT_MEMORY, 0))
         return -ENOMEM;
-    player = player_join(sim, sim->running, NULL);
+    player = player_join(sim, self, NULL);
     if (!player)
         return -ENOMEM;
-    player->task = task;
+    child_add(player, task);
     thrum_sim_arrive(sim, player);
     return 0;
 }
 
-static void *pop(struct world *world)
+/* Was it stolen just now? Else it starts on its parent's stack. */
+static bool is_stolen(struct sim *sim, struct player *child)
 {
-    (void)world;
-    return NULL; /* somebody was faster: it starts on a fiber of its own */
+    struct player *self = sim->running;
+    size_t drawn;
+
+    sim->running = child;
+    drawn = thrum_oracle_draw(sim->oracle, sim, 2);
+    sim->running = self;
+    return drawn != 0;
+}
+
+/*
+ * The join of `joined` cannot go on before the newest child has ended. By default this one is
+ * next, on its parent's stack. If another is, or it was stolen, the parent has to wait.
+ */
+static void *pop(struct world *world, const void *joined)
+{
+    struct sim *sim = sim_of(world);
+    struct player *child = runs_now(sim)->newest;
+    size_t index;
+
+    if (!child || !sim->inner->joins(child->task, joined))
+        return NULL;
+    gather(sim);
+    sim->vain = sim->vain_rounds = 0;
+    index = sim->count;
+    while (sim_waiting(sim, --index) != child)
+        continue;
+    take(sim, index);
+    index = sim->count ? ask(sim, child) : 0;
+    if (index > 0) {
+        sim->next = take(sim, index - 1);
+        thrum_sim_arrive(sim, child);
+        return NULL;
+    }
+    if (is_stolen(sim, child)) {
+        sim->next = child;
+        return NULL;
+    }
+    sim->streak++;
+    first_turn(sim, child); /* while its task is not the current one yet: see runs_now */
+    enter_here(child);
+    return pointer_of(word_of(child->here));
 }
 
 static size_t draw(struct world *world, size_t n)
 {
-    return n < 2 ? 0 : thrum_oracle_draw(sim_of(world)->oracle, sim_of(world), n);
+    struct sim *sim = sim_of(world);
+
+    (void)runs_now(sim);
+    return n < 2 ? 0 : thrum_oracle_draw(sim->oracle, sim, n);
 }
 
 static uint32_t fault(struct world *world, uint32_t kind, uint64_t place)
@@ -538,7 +660,7 @@ static uint32_t fault(struct world *world, uint32_t kind, uint64_t place)
 
     if (!sim->running) /* it is the world itself that asks */
         return 0;
-    return thrum_oracle_fault(sim->oracle, sim, sim->running, kind, place);
+    return thrum_oracle_fault(sim->oracle, sim, runs_now(sim), kind, place);
 }
 
 static int64_t now(struct world *world)
@@ -566,6 +688,8 @@ static void run(void *task)
     struct sim *sim = sim_of(thrum_world_self());
 
     sim->inner->run(task);
+    while (sim->running->here) /* the last that ran on its stack: ended, unnoticed so far */
+        thrum_sim_end(sim, leave_here(sim));
     sim->running->ended = true;
 }
 

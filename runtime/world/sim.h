@@ -29,6 +29,10 @@ struct player {
     struct player *next; /* of those that are free */
     uint64_t id;         /* of its path */
     void *task;          /* unstarted, or NULL */
+    const void *here;    /* runs inside a join of its parent, on its fiber: the task; or NULL */
+    struct player *newest; /* of its children that have not started */
+    struct player *older;  /* of its parent's, while it has not started itself: the one before, */
+    struct player *newer;  /* and after it */
     struct fiber *fiber; /* or NULL */
     uint32_t number;     /* the parent's how-manieth child; with HAPPENING_NUMBER: happening */
     uint32_t children;   /* so far */

@@ -85,8 +85,9 @@ int thrum_worker_pushed(void)
     return 0;
 }
 
-void *thrum_worker_pop(bool *overdue)
+void *thrum_worker_pop(const void *joined, bool *overdue)
 {
+    (void)joined;
     *overdue = false;
     return popped;
 }
