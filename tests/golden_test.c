@@ -266,8 +266,8 @@ static const struct {
       UINT64_C(0x1f5255c70fabc7c9), UINT64_C(0x21807b4a3a649050)}},
     {"wires",
      program_wires,
-     {UINT64_C(0x82f172d5b41a7983), UINT64_C(0x548496f3c9f803b1), UINT64_C(0x8d1a5ebe8476a4d7),
-      UINT64_C(0x35bfacd991ccf576), UINT64_C(0x683975aaa1903c74)}},
+     {UINT64_C(0x2aa0387c4977df24), UINT64_C(0x684686caf0572ccd), UINT64_C(0x8d1a5ebe8476a4d7),
+      UINT64_C(0x255995452af5e727), UINT64_C(0x610de622e83dfe65)}},
 };
 
 #define PROGRAMS (sizeof programs / sizeof programs[0])

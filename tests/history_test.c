@@ -54,7 +54,7 @@ TEST(a_refusal_says_where_and_why)
     check_refused("thrum-history 1\ndeltas 1\n1>2\nend\n", 3, "'@'");
     check_refused("thrum-history 1\ndeltas 1\n1@>2\nend\n", 3, "number of a point");
     check_refused("thrum-history 1\ndeltas 1\n1@2:>2\nend\n", 3, "asked before");
-    check_refused("thrum-history 1\ndeltas 1\n1@2\nend\n", 3, "'>', '=', '!' or '#'");
+    check_refused("thrum-history 1\ndeltas 1\n1@2\nend\n", 3, "'>', '=', '!', '#', '~' or '^'");
     check_refused("thrum-history 1\ndeltas 1\n1@2>\nend\n", 3, "went first");
     check_refused("thrum-history 1\ndeltas 1\n1@2=x\nend\n", 3, "was drawn");
     check_refused("thrum-history 1\ndeltas 1\n1@2!x\nend\n", 3, "nothing behind");

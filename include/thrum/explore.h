@@ -72,12 +72,20 @@ typedef enum thrum_strategy {
  *                          crashes (assert, a broken contract, a signal, exit) is a failure, with
  *                          the status THRUM_ECRASHED. Not together with ALL. The caller has no
  *                          other threads
+ *   THRUM_EXPLORE_TIMERS   timers that are due at the same moment may expire in any order, one by
+ *                          one, and tasks may go first meanwhile. With a `timer_slack` a task that
+ *                          may go on may be held up for so long, and what comes due meanwhile
+ *                          expires first, in any order. Nobody wakes before his time: time goes on
+ *                          to what has expired. In a text: "1@3~2", before the first task goes on
+ *                          at its third point the second timer expires; "1@3^1": its timer would
+ *                          be the first to expire, and the next one is instead
  */
 #define THRUM_EXPLORE_QUIET 1u
 #define THRUM_EXPLORE_TWICE 2u
 #define THRUM_EXPLORE_ALL 4u
 #define THRUM_EXPLORE_CANCEL 8u
 #define THRUM_EXPLORE_ISOLATE 16u
+#define THRUM_EXPLORE_TIMERS 32u
 
 typedef struct thrum_explore_options {
     uint32_t size;      /* sizeof(thrum_explore_options), set by THRUM_EXPLORE_OPTIONS_INIT */
@@ -91,11 +99,12 @@ typedef struct thrum_explore_options {
     const char *name;   /* for what is printed, or NULL */
     uint32_t faults;    /* THRUM_FAULT_* (fault.h), put together; 0: nothing goes wrong */
     uint32_t unused;    /* 0 */
+    int64_t timer_slack; /* with THRUM_EXPLORE_TIMERS, in ns */
 } thrum_explore_options;
 
 #define THRUM_EXPLORE_OPTIONS_INIT \
     {                              \
-        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL, 0, 0 \
+        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL, 0, 0, 0 \
     }
 
 #define THRUM_REPLAY_BYTES 512

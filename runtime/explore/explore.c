@@ -89,6 +89,11 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
         oracle->faults = &explorer->faults;
         thrum_faults_begin(&explorer->faults, oracle->seed, run);
     }
+    if (explorer->options.flags & THRUM_EXPLORE_TIMERS) {
+        oracle->may_hurry = true;
+        oracle->tempo = &explorer->tempo;
+        thrum_tempo_begin(&explorer->tempo, oracle->seed);
+    }
 }
 
 /* ---- runs of one process -------------------------------------------------------------------- */

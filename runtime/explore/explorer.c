@@ -60,9 +60,9 @@ static int check(const thrum_explore_options *options)
     if (options->size != sizeof *options)
         return THRUM_ELAYOUT;
     if (options->strategy > THRUM_STRATEGY_SYSTEMATIC || options->depth > PCT_DEPTH_MAX ||
-        options->faults & ~FAULTS || options->unused != 0 ||
+        options->faults & ~FAULTS || options->unused != 0 || options->timer_slack < 0 ||
         options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL |
-                           THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE) ||
+                           THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE | THRUM_EXPLORE_TIMERS) ||
         (options->flags & THRUM_EXPLORE_ALL && options->flags & THRUM_EXPLORE_ISOLATE))
         return -EINVAL;
     return 0;
@@ -86,6 +86,7 @@ int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *
     explorer->pct.depth = explorer->options.depth ? explorer->options.depth : DEPTH;
     explorer->systematic.bound = explorer->options.delays;
     explorer->faults.kinds = explorer->options.faults;
+    explorer->tempo.slack = explorer->options.timer_slack;
     world.flags = THRUM_SIMULATE;
     world.report = report;
     world.unhandled = unhandled;
@@ -227,6 +228,7 @@ int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas,
     oracle->forgets = !retelling->recorded;
     oracle->may_cancel = true;
     oracle->may_fault = true;
+    oracle->may_hurry = true;
     status = thrum_explorer_run(explorer, oracle);
     if (retelling->matched)
         *retelling->matched = replay.matched;

@@ -6,6 +6,7 @@
 
 #include "runtime/world/faults.h"
 #include "runtime/world/strategies.h"
+#include "runtime/world/tempo.h"
 
 struct explorer {
     thrum_explore_options options;
@@ -23,6 +24,7 @@ struct explorer {
     uint64_t cancel_at; /* SYSTEMATIC: before which the root is cancelled; 0: never */
     uint64_t hash;      /* of the last run */
     struct faults faults;
+    struct tempo tempo;
     struct surw surw;
     struct pct pct;
     struct systematic systematic;

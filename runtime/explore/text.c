@@ -87,6 +87,13 @@ static const char *read_outcome(const char **at, struct delta *delta, struct pat
             return "the fault that was dealt should stand here";
         delta->chosen = number;
         return NULL;
+    case '~':
+    case '^':
+        delta->kind = (*at)[-1] == '~' ? DELTA_EARLY : DELTA_TIE;
+        if (!read_number(at, &number))
+            return "which of the timers was first should stand here";
+        delta->chosen = number;
+        return NULL;
     case '>':
         if (!read_path(at, chosen))
             return "the task that went first should stand here";
@@ -94,7 +101,7 @@ static const char *read_outcome(const char **at, struct delta *delta, struct pat
         return NULL;
     default:
         --*at;
-        return "'>', '=', '!' or '#' should stand here";
+        return "'>', '=', '!', '#', '~' or '^' should stand here";
     }
 }
 
@@ -170,10 +177,10 @@ size_t thrum_delta_write(const struct delta *delta, const struct delta_paths *pa
         snprintf(again, sizeof again, ":%u", delta->before);
     if (delta->kind == DELTA_GOES)
         chosen = paths->chosen;
-    if (delta->kind == DELTA_DRAWN || delta->kind == DELTA_FAULT)
+    else if (delta->kind != DELTA_CANCELLED)
         snprintf(number, sizeof number, "%" PRIu64, delta->chosen);
     return (size_t)snprintf(text, size, "%s@%u%s%c%s", paths->at, delta->op, again,
-                            ">=!#"[delta->kind], chosen);
+                            ">=!#~^"[delta->kind], chosen);
 }
 
 bool thrum_deltas_write(const struct delta *deltas, const struct delta_paths *paths, size_t count,

@@ -62,17 +62,6 @@ static void publish_next(struct timers *timers)
     store_relaxed(&timers->next_due, (uint64_t)next); /* relaxed: see above */
 }
 
-void thrum_timers_clear(struct timers *timers)
-{
-    while (thrum_heap_count(&timers->heap) > 0)
-        thrum_heap_remove(&timers->heap, thrum_heap_count(&timers->heap) - 1);
-    timers->cursor = timers->voided = timers->stale = timers->expected = timers->forgotten = 0;
-    timers->counted = load_relaxed(&timers->remote); /* relaxed: nobody else is there */
-    timers->rounds = 0;
-    timers->asks = false;
-    publish_next(timers);
-}
-
 /* ---- what is no longer wanted --------------------------------------------------------------- */
 
 static void forget(struct timers *timers, size_t index)
@@ -161,25 +150,25 @@ void thrum_timers_tidy(struct worker *worker)
     drop_first(worker, TIDY);
 }
 
-int64_t thrum_timers_first(struct worker *worker)
-{
-    drop_first(worker, SIZE_MAX);
-    return (int64_t)load_relaxed(&worker->timers.next_due); /* relaxed: only we write it */
-}
-
 /* ---- arming and calling off ----------------------------------------------------------------- */
 
 int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
 {
     struct worker *worker = thrum_worker_self();
     struct timers *timers = &worker->timers;
-    int err = 0;
+    int err;
 
     if (when_ns == TIMER_NEVER) {
         store_relaxed(&timer->home, 0); /* relaxed: for who calls it off, after us */
         return 0;
     }
-    err = thrum_fault(THRUM_FAULT_MEMORY) ? -ENOMEM : thrum_heap_reserve(&timers->heap);
+    if (thrum_fault(THRUM_FAULT_MEMORY))
+        return -ENOMEM;
+    if (UNLIKELY(worker->world != NULL)) {
+        store_relaxed(&timer->home, 0); /* relaxed: as above */
+        return worker->world->timer(worker->world, timer, when_ns, key);
+    }
+    err = thrum_heap_reserve(&timers->heap);
     if (err)
         return err;
     store_relaxed(&timer->home, word_of(timers));     /* relaxed: as above */

@@ -64,9 +64,6 @@ void thrum_timer_disarm(struct timer *timer, uint64_t key);
 void thrum_timers_init(struct timers *timers);
 void thrum_timers_fini(struct timers *timers);
 
-/* Owner, and nobody else is there: none is armed, and the order of ties is as at the beginning. */
-void thrum_timers_clear(struct timers *timers);
-
 /* Owner. Is anything armed? */
 static inline bool timers_any(const struct timers *timers)
 {
@@ -84,9 +81,6 @@ static inline bool timers_due(const struct timers *timers, int64_t now)
 
 /* Owner, on its loop. End what is due, but not without end: the rest at the next call. */
 void thrum_timers_expire(struct worker *worker, int64_t now);
-
-/* Owner. When the first is due that is still wanted; TIMER_NEVER: none is. */
-int64_t thrum_timers_first(struct worker *worker);
 
 /* Owner, with time to spare. Forget a few entries that are no longer wanted. */
 void thrum_timers_tidy(struct worker *worker);

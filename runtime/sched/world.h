@@ -19,6 +19,7 @@
 
 struct fiber;
 struct scheduler;
+struct timer;
 struct worker;
 
 struct world {
@@ -36,6 +37,8 @@ struct world {
     int64_t (*now)(struct world *world);
     /* How often the running task has left by itself: thrum_scheduler_turn_here. */
     uint64_t (*turn)(struct world *world);
+    /* The running task arms a timer: as thrum_timer_arm. Calling off is not told. */
+    int (*timer)(struct world *world, struct timer *timer, int64_t when_ns, uint64_t key);
     /* A number below n, for the running task, where the real world would toss a coin. */
     size_t (*draw)(struct world *world, size_t n);
     /* The running task is about to do something that others may notice: detail/point.h. */

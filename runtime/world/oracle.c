@@ -6,6 +6,7 @@
 #include "runtime/plat/memory.h"
 #include "runtime/world/faults.h"
 #include "runtime/world/sim.h"
+#include "runtime/world/tempo.h"
 
 /* What was lent cannot grow. */
 static bool deltas_reserve(struct oracle *oracle)
@@ -94,6 +95,29 @@ uint32_t thrum_oracle_fault(struct oracle *oracle, struct sim *sim, struct playe
     }
     player->faced++;
     return dealt;
+}
+
+size_t thrum_oracle_tempo(struct oracle *oracle, struct sim *sim,
+                          const struct tempo_question *question)
+{
+    size_t index = 0;
+
+    if (question->count < 2)
+        return 0;
+    if (oracle->strategy->tempo)
+        index = oracle->strategy->tempo(oracle->self, sim, question);
+    else if (oracle->tempo)
+        index = thrum_tempo_draw(oracle->tempo, question);
+    oracle->decisions++;
+    if (index != 0) {
+        sim->hash = sim_mix(sim->hash ^ question->at) + index;
+        record(oracle, (struct delta){.at = question->at,
+                                      .chosen = index,
+                                      .op = question->op,
+                                      .before = question->before,
+                                      .kind = question->kind});
+    }
+    return index;
 }
 
 void thrum_oracle_fini(struct oracle *oracle)

@@ -14,8 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct faults;
 struct player;
 struct sim;
+struct tempo;
+struct tempo_question;
 
 /* What a strategy keeps of a player. */
 struct stake {
@@ -46,6 +49,8 @@ struct strategy {
     bool (*cancels)(void *self, struct sim *sim, const struct player *player);
     /* The running player is dealt a fault of that kind: what, or 0. NULL: as `faults` say. */
     uint32_t (*fault)(void *self, struct sim *sim, const struct player *player, uint32_t kind);
+    /* Which comes first? NULL: as `tempo` says. */
+    size_t (*tempo)(void *self, struct sim *sim, const struct tempo_question *question);
     /* The player has its turn and does what it was about to. NULL: nothing to do. */
     void (*turn)(void *self, struct sim *sim, struct player *player);
     /* The history has ended. */
@@ -56,7 +61,9 @@ enum delta_kind {
     DELTA_GOES,      /* another went on */
     DELTA_DRAWN,     /* a number was drawn */
     DELTA_CANCELLED, /* the root was cancelled */
-    DELTA_FAULT      /* a fault was dealt */
+    DELTA_FAULT,     /* a fault was dealt */
+    DELTA_EARLY,     /* a timer was faster than a task, or a task than one that was due */
+    DELTA_TIE        /* of several timers another was the first */
 };
 
 struct delta {
@@ -76,6 +83,8 @@ struct oracle {
     uint64_t cancel_at;    /* the number of a turn, from 1; 0: none */
     bool may_cancel;       /* ask for each turn */
     bool may_fault;        /* ask for each request */
+    bool may_hurry;        /* timers expire one by one, and may be faster than tasks */
+    struct tempo *tempo;   /* how, in this history; NULL: only as replayed */
     struct faults *faults; /* of this history; NULL: none but those that are replayed */
     struct delta *deltas;
     size_t deltas_count;
@@ -99,6 +108,10 @@ bool thrum_oracle_cancels(struct oracle *oracle, struct sim *sim, struct player 
 /* What the player is dealt at that place; 0: nothing. */
 uint32_t thrum_oracle_fault(struct oracle *oracle, struct sim *sim, struct player *player,
                             uint32_t kind, uint64_t place);
+
+/* Which comes first. */
+size_t thrum_oracle_tempo(struct oracle *oracle, struct sim *sim,
+                          const struct tempo_question *question);
 
 /* Mix: every bit of the result depends on every bit of the word (splitmix64's finaliser). */
 static inline uint64_t sim_mix(uint64_t word)

@@ -7,6 +7,7 @@
  * has changed in places that do not.
  */
 #include "runtime/world/strategies.h"
+#include "runtime/world/tempo.h"
 
 #include "runtime/plat/memory.h"
 
@@ -77,17 +78,22 @@ static size_t index_of(const struct sim *sim, const struct choice *choice, uint6
 }
 
 /* The delta for this place that has not been honoured yet, or `count`. */
+static size_t find_at(const struct replay *replay, uint64_t at, uint32_t op, uint32_t before,
+                      enum delta_kind kind)
+{
+    size_t i = replay->places[chain_of(replay, at, op)].first;
+
+    while (i > 0 && (replay->places[i - 1].done || replay->deltas[i - 1].at != at ||
+                     replay->deltas[i - 1].op != op || replay->deltas[i - 1].before != before ||
+                     replay->deltas[i - 1].kind != (uint32_t)kind))
+        i = replay->places[i - 1].next;
+    return i > 0 ? i - 1 : replay->count;
+}
+
 static size_t find(const struct replay *replay, const struct player *player, uint32_t before,
                    enum delta_kind kind)
 {
-    size_t i = replay->places[chain_of(replay, player->id, player->op)].first;
-
-    while (i > 0 &&
-           (replay->places[i - 1].done || replay->deltas[i - 1].at != player->id ||
-            replay->deltas[i - 1].op != player->op || replay->deltas[i - 1].before != before ||
-            replay->deltas[i - 1].kind != (uint32_t)kind))
-        i = replay->places[i - 1].next;
-    return i > 0 ? i - 1 : replay->count;
+    return find_at(replay, player->id, player->op, before, kind);
 }
 
 static size_t honour(struct replay *replay, size_t i, size_t answer)
@@ -134,6 +140,18 @@ static bool cancels(void *self, struct sim *sim, const struct player *player)
     return i < replay->count && honour(replay, i, true);
 }
 
+static size_t tempo(void *self, struct sim *sim, const struct tempo_question *question)
+{
+    struct replay *replay = self;
+    size_t i = find_at(replay, question->at, question->op, question->before,
+                       (enum delta_kind)question->kind);
+
+    (void)sim;
+    if (i == replay->count || replay->deltas[i].chosen >= question->count)
+        return 0;
+    return honour(replay, i, (size_t)replay->deltas[i].chosen);
+}
+
 static uint32_t fault(void *self, struct sim *sim, const struct player *player, uint32_t kind)
 {
     struct replay *replay = self;
@@ -161,4 +179,5 @@ const struct strategy thrum_replay_strategy = {.begin = begin,
                                                .draw = draw,
                                                .cancels = cancels,
                                                .fault = fault,
+                                               .tempo = tempo,
                                                .turn = turn};

@@ -18,6 +18,7 @@
 
 #include "runtime/plat/memory.h"
 #include "runtime/sched/internal.h"
+#include "runtime/world/tempo.h"
 
 #define BEGIN_NS ((int64_t)1000000000) /* the time at the beginning: not 0, to be told from unset */
 #define WAITING_FIRST 64
@@ -245,6 +246,7 @@ void thrum_sim_arrive(struct sim *sim, struct player *player)
 {
     if (!waiting_reserve(sim))
         thrum_panic("a simulated world has no memory for those that may go on");
+    player->since = sim->now;
     sim->waiting[sim->first + sim->count++] = player;
 }
 
@@ -309,7 +311,7 @@ static void came(struct sim *sim, struct fiber *fiber)
         fiber->player = player;
     } else if (player == sim->running) {
         player->op++;
-        player->asked = player->turns = player->faced = 0;
+        player->asked = player->turns = player->faced = player->hurried = 0;
         player->yielded = true;
         player->object = NULL;
         player->object_id = 0;
@@ -377,6 +379,13 @@ static size_t ask(struct sim *sim, struct player *runs)
     return thrum_oracle_choose(sim->oracle, sim, &choice);
 }
 
+/* Some timers may be faster than the player. */
+static void hurry(struct sim *sim, struct player *player)
+{
+    thrum_tempo_hurry(sim, player);
+    gather(sim);
+}
+
 static void nothing(void *arg, struct fiber *left)
 {
     (void)arg, (void)left;
@@ -388,12 +397,14 @@ static void point(struct world *world, unsigned what, const void *object)
     struct player *self = runs_now(sim);
 
     self->op++;
-    self->asked = self->turns = self->faced = 0;
+    self->asked = self->turns = self->faced = self->hurried = 0;
     self->what = what;
     self->object = object;
     self->object_id = object_id(sim, object);
     self->yielded = false;
     gather(sim);
+    if (UNLIKELY(sim->oracle->may_hurry))
+        hurry(sim, self);
     if (sim->count > 0) {
         size_t index = ask(sim, self);
 
@@ -413,25 +424,12 @@ static void point(struct world *world, unsigned what, const void *object)
 
 /* ---- nobody may go on ----------------------------------------------------------------------- */
 
-static int64_t first_deadline(const struct sim *sim)
+static int64_t first_deadline(struct sim *sim)
 {
-    int64_t timer = thrum_timers_first(sim->worker);
+    const struct sim_timer *timer = thrum_sim_timers_first(&sim->timers);
     int64_t happening = thrum_happenings_first(sim);
 
-    return timer < happening ? timer : happening;
-}
-
-static bool time_passes(struct sim *sim)
-{
-    int64_t first = first_deadline(sim);
-
-    if (first == TIMER_NEVER)
-        return false;
-    if (first > sim->now)
-        sim->now = first;
-    thrum_timers_expire(sim->worker, sim->now);
-    thrum_happenings_pass(sim);
-    return true;
+    return timer && timer->when < happening ? timer->when : happening;
 }
 
 static void wait_for_something(struct sim *sim)
@@ -447,7 +445,7 @@ static void wait_for_something(struct sim *sim)
         return;
     if (load_relaxed(&scheduler->settling) != 0) /* relaxed: one thread */
         sim->inner->settled(scheduler);
-    else if (!time_passes(sim))
+    else if (!thrum_tempo_pass(sim))
         sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
 }
 
@@ -472,7 +470,7 @@ static void mind_the_vain(struct sim *sim, const struct player *left)
     first = first_deadline(sim);
     sim->now = first - sim->now < step ? first : sim->now + step;
     if (first <= sim->now) {
-        thrum_timers_expire(sim->worker, sim->now);
+        thrum_tempo_expire(sim);
         thrum_happenings_pass(sim);
     }
     gather(sim);
@@ -501,6 +499,7 @@ static void happen(struct sim *sim, struct player *player)
 static void first_turn(struct sim *sim, struct player *player)
 {
     player->yielded = false;
+    player->since = sim->now;
     sim->running = player;
     turn(sim, player);
     player->what = THRUM_POINT_START; /* if it sleeps now, its waking touches nothing */
@@ -575,10 +574,15 @@ static struct fiber *pick(struct world *world, struct worker *worker)
             wait_for_something(sim);
             gather_all(sim);
         }
-        if (!player)
+        if (!player) {
+            if (UNLIKELY(sim->oracle->may_hurry))
+                hurry(sim, sim_waiting(sim, 0));
             player = take(sim, ask(sim, NULL));
+        }
         fiber = enter(sim, player);
         player = NULL;
+        if (!fiber) /* its end may have woken somebody */
+            gather(sim);
     }
     return fiber;
 }
@@ -625,6 +629,8 @@ static void *pop(struct world *world, const void *joined)
     if (!child || !sim->inner->joins(child->task, joined))
         return NULL;
     gather(sim);
+    if (UNLIKELY(sim->oracle->may_hurry))
+        hurry(sim, child);
     sim->vain = sim->vain_rounds = 0;
     index = sim->count;
     while (sim_waiting(sim, --index) != child)
@@ -644,6 +650,14 @@ static void *pop(struct world *world, const void *joined)
     first_turn(sim, child); /* while its task is not the current one yet: see runs_now */
     enter_here(child);
     return pointer_of(word_of(child->here));
+}
+
+static int timer(struct world *world, struct timer *armed, int64_t when_ns, uint64_t key)
+{
+    struct sim *sim = sim_of(world);
+    struct sim_timer entry = {.when = when_ns, .timer = armed, .key = key, .armer = runs_now(sim)};
+
+    return thrum_sim_timers_add(&sim->timers, entry);
 }
 
 static size_t draw(struct world *world, size_t n)
@@ -720,13 +734,13 @@ static void line_up_fibers(struct worker *worker)
 
 void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
 {
-    if (sim->worker) {
+    if (sim->worker)
         line_up_fibers(sim->worker);
-        thrum_timers_clear(&sim->worker->timers);
-    }
     sim->oracle = oracle;
     thrum_descriptors_restart(sim);
     sim->now = BEGIN_NS;
+    sim->timers.count = 0;
+    sim->drains = false;
     sim->steps = 0;
     sim->fair = false;
     sim->vain = sim->vain_rounds = 0;
@@ -750,12 +764,14 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
                                 .pop = pop,
                                 .now = now,
                                 .turn = turn_of,
+                                .timer = timer,
                                 .draw = draw,
                                 .point = point,
                                 .fault = fault,
                                 .arm = arm,
                                 .forget = forget};
     sim->inner = verbs;
+    sim->timers.verbs = verbs;
     sim->verbs = *verbs;
     sim->verbs.run = run;
     if (!waiting_reserve(sim) || !objects_grow(sim)) {
@@ -779,6 +795,7 @@ void thrum_sim_free(struct sim *sim)
         thrum_memory_put(chunk);
     }
     thrum_descriptors_fini(sim);
+    thrum_sim_timers_fini(&sim->timers);
     thrum_memory_put(sim->objects);
     thrum_memory_put(sim->waiting);
     thrum_memory_put(sim);

@@ -23,6 +23,7 @@
 #include "runtime/sched/worker.h"
 #include "runtime/world/descriptors.h"
 #include "runtime/world/oracle.h"
+#include "runtime/world/timers.h"
 
 struct player {
     struct player *parent;
@@ -42,12 +43,14 @@ struct player {
     uint32_t asked;      /* how often it has stood first at this one, when the oracle was asked */
     uint32_t turns;      /* how many it has had at this one, if cancels are explored */
     uint32_t faced;      /* how many requests it has made at this one, if faults are explored */
+    uint32_t hurried;    /* how often it was asked whether time is faster, likewise */
     uint32_t what;       /* what it is about to do: enum thrum_point_kind or SIM_HAPPENS, */
     uint32_t object_id;  /* with which object: by order of the first touch, 0: none */
     const void *object;
     uint32_t came;      /* how often it has come back after it had left by itself */
     bool yielded; /* it has let others go first, and none has since gone */
     bool ended;
+    int64_t since;      /* it may go on, or has its turn */
     struct happening *happening; /* it is no task, but this; or NULL */
     struct stake stake;          /* the strategy's */
 };
@@ -75,6 +78,8 @@ struct sim {
     size_t first;
     size_t count;
     size_t capacity;
+    struct sim_timers timers;
+    bool drains; /* time has passed to a timer, and others are due with it: tempo.c */
     int64_t now;
     struct happening *later; /* what is to happen when its time has come, the first one first */
     struct descriptors descriptors;

@@ -12,6 +12,7 @@
 #include "runtime/plat/memory.h"
 #include "runtime/world/faults.h"
 #include "runtime/world/strategies.h"
+#include "runtime/world/tempo.h"
 
 #define CHOICES_MOST 65536 /* of so many one is a choice; of more a number to begin chance with */
 
@@ -63,6 +64,11 @@ static uint32_t fault(void *self, struct sim *sim, const struct player *player, 
     return thrum_faults_concern(sim->oracle->faults, kind) ? (uint32_t)branch(self, 2) : 0;
 }
 
+static size_t tempo(void *self, struct sim *sim, const struct tempo_question *question)
+{
+    return sim->oracle->tempo ? branch(self, question->count) : 0;
+}
+
 bool thrum_systematic_next(struct systematic *all)
 {
     uint64_t spent = all->spent;
@@ -87,4 +93,4 @@ void thrum_systematic_fini(struct systematic *all)
 }
 
 const struct strategy thrum_systematic_strategy = {
-    .begin = begin, .choose = choose, .draw = draw, .fault = fault};
+    .begin = begin, .choose = choose, .draw = draw, .fault = fault, .tempo = tempo};
