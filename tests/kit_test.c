@@ -469,6 +469,7 @@ THRUM_TEST_WITH(ok_fixtures, .flags = THRUM_TEST_SIMULATED)
 {
     struct resource **b, *a;
 
+    history[0] = '\0'; /* it may be explored */
     THRUM_REQUIRE_OK(thrum_defer(check_history, "+a+b-b-a"));
     b = THRUM_USE(&fixture_b);
     a = THRUM_USE(&fixture_a);
@@ -905,6 +906,50 @@ TEST(the_seed_that_fails_is_named_and_fails_again)
         char *argv[] = {"kit", "--only", "bad_by_seed", NULL};
 
         CHECK_EQ(thrum_test_main(3, argv), 0);
+    }
+}
+
+struct sum {
+    int value;
+};
+
+static int increment_sum(void *arg)
+{
+    struct sum *sum = arg;
+    int value = thrum_shared_load(&sum->value);
+
+    thrum_shared_store(&sum->value, value + 1);
+    return 0;
+}
+
+THRUM_TEST(bad_by_order)
+{
+    struct sum sum = {0};
+    thrum_child children[2];
+    thrum_group group;
+
+    THRUM_REQUIRE_OK(thrum_group_open(&group, NULL));
+    for (int i = 0; i < 2; i++)
+        THRUM_EXPECT_STATUS(thrum_group_spawn_child(&group, &children[i], increment_sum, &sum), 0);
+    THRUM_REQUIRE_OK(thrum_group_close(&group, 0, NULL));
+    THRUM_EXPECT_CALLS(&fetch, 0); /* of an earlier run none is left */
+    (void)thrum_mock_call(&fetch, NULL, 0, THRUM_NO_ARGS);
+    THRUM_EXPECT_EQ(sum.value, 2);
+    return 0;
+}
+
+TEST(exploring_finds_the_order_that_fails_and_shrinks_it)
+{
+    REAL_WORLD_ONLY;
+    FAILS("bad_by_order", "FAIL bad_by_order, explored", "--seeds=0", "--explore=1000");
+    FAILS("bad_by_order", "again: THRUM_REPLAY='1.2@", "--seeds=1", "--explore=1000");
+    setenv("THRUM_REPLAY", "1.2@1>1.1 1.1@2>1.2", 1);
+    FAILS("bad_by_order", "not true: sum.value == 2 (1 and 2;", "--seeds=9");
+    unsetenv("THRUM_REPLAY");
+    {
+        char *argv[] = {"kit", "--only", "ok_[!p]*", "--seeds=0", "--workers=0", "--explore=20", NULL};
+
+        CHECK_EQ(thrum_test_main(6, argv), 0);
     }
 }
 

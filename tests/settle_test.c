@@ -104,6 +104,8 @@ static int settle_alone(void *arg)
     for (int i = 0; i < 20; i++) {
         CHECK_EQ(thrum_settle(), 0);
         CHECK_EQ(add_acq_rel(&settlers->awake, 1), 0);
+        for (int j = 0; j < 3; j++)
+            CHECK_EQ(thrum_yield(), 0);
         add_relaxed(&settlers->total, 1); /* relaxed: a counter */
         add_acq_rel(&settlers->awake, (uint32_t)-1);
     }

@@ -32,6 +32,9 @@
  *                        TESTBRIDGE_TEST_ONLY, which is Bazel's --test_filter, does the same
  *     --seeds N          simulated with the seeds 0 to N - 1; 0: not at all; THRUM_SEEDS=N does
  *                        the same
+ *     --explore N        besides in N orders of thrum_explore (explore.h), which looks harder, and
+ *                        shrinks what fails: the test's own variables must then begin anew with each
+ *                        run. THRUM_REPLAY does it again
  *     --workers N,N,...  in the real world with so many workers; 0: not at all
  *     --no-fork          in this process, and what it says is not held back: for a debugger
  *
@@ -526,7 +529,7 @@ typedef struct thrum_test_options {
     int64_t timeout;
     uint32_t flags;       /* see above */
     int32_t workers;      /* in the real world, instead of the program's --workers; 0: those */
-    uint64_t stack_bytes; /* as in thrum_options */
+    uint64_t stack_bytes; /* as in thrum_options; not when it is explored */
 } thrum_test_options;
 
 /* A test: its fields are the library's own. */
@@ -543,20 +546,20 @@ typedef struct thrum_test {
  * name: THRUM_TEST_WITH(name, .timeout = thrum_s(5)). A file may have any number of them, a program
  * any number of files, but one THRUM_TEST_MAIN.
  */
-#define THRUM_TEST(id) THRUM_TEST_WITH(id, 0)
-#define THRUM_TEST_WITH(id, ...)                                            \
-    static int thrum_test_##id(void);                                       \
-    __attribute__((constructor)) static void thrum_test_register_##id(void) \
-    {                                                                       \
-        static thrum_test thrum_test_;                                      \
-        const thrum_test_options thrum_options_ = {__VA_ARGS__};            \
-        thrum_test_.name = #id;                                             \
-        thrum_test_.run = thrum_test_##id;                                  \
-        thrum_test_.site = THRUM_SITE;                                      \
-        thrum_test_.options = thrum_options_;                               \
-        thrum_test_register(&thrum_test_);                                  \
-    }                                                                       \
-    static int thrum_test_##id(void)
+#define THRUM_TEST(id) THRUM_TEST_WITH(id, 0, 0, 0, 0)
+#define THRUM_TEST_WITH(id, ...)                                    \
+    static int thrum_tested_##id(void);                             \
+    __attribute__((constructor)) static void thrum_tests_##id(void) \
+    {                                                               \
+        static thrum_test thrum_test_;                              \
+        const thrum_test_options thrum_options_ = {__VA_ARGS__};    \
+        thrum_test_.name = #id;                                     \
+        thrum_test_.run = thrum_tested_##id;                        \
+        thrum_test_.site = THRUM_SITE;                              \
+        thrum_test_.options = thrum_options_;                       \
+        thrum_test_register(&thrum_test_);                          \
+    }                                                               \
+    static int thrum_tested_##id(void)
 
 #define THRUM_TEST_MAIN                     \
     int main(int argc, char **argv)         \
@@ -573,7 +576,7 @@ THRUM_API int thrum_test_main(int argc, char **argv);
 #define THRUM_SKIP(reason) return thrum_test_skip(reason)
 THRUM_API int thrum_test_skip(const char *reason);
 
-/* Is this the simulated world? Any task. */
+/* Is this the simulated world? Context: task. */
 THRUM_API bool thrum_test_simulated(void);
 
 THRUM_END_DECLS

@@ -10,6 +10,8 @@ __attribute__((format(printf, 1, 2))) void thrum_kit_say(const char *format, ...
 /* verdict.c: a run of a test begins: nothing has failed. */
 void thrum_kit_verdict_begin(void);
 bool thrum_kit_skipped(void);
+/* verdict.c: nothing is said from here on, or again. No test runs. */
+void thrum_kit_mute(bool muted);
 
 /* fixture.c: the calling task is a test's own; what it uses is torn down within `limit` each. */
 void thrum_kit_fixtures_begin(int64_t limit);
@@ -23,6 +25,7 @@ void thrum_kit_mocks_end(void);
 struct kit_run {
     const thrum_test *test;
     int64_t limit; /* for the body, and for each tear-down */
+    bool failed;   /* an earlier one of many: what happens has been said */
 };
 int thrum_kit_root(void *run);
 

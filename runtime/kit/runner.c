@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thrum/explore.h>
 #include <thrum/hold.h>
 #include <thrum/run.h>
 
@@ -35,6 +36,7 @@
 struct world {
     bool simulated;
     uint64_t seed;
+    uint64_t schedules; /* simulated: so many orders, instead of the one that the seed gives */
     int workers;
 };
 
@@ -42,7 +44,9 @@ struct program {
     const char *name;
     const char *only; /* NULL: all */
     const char *sim;  /* THRUM_SIM, or NULL */
+    bool replay;      /* THRUM_REPLAY is there */
     long seeds;
+    long schedules; /* to be explored */
     int workers[WORKERS_MOST];
     size_t workers_count;
     long shard, shards; /* this is one of so many programs that share the tests */
@@ -50,6 +54,7 @@ struct program {
     bool here; /* do not fork */
 };
 
+static const char *program_name;
 static thrum_test *tests;
 static thrum_test **last = &tests;
 
@@ -58,11 +63,6 @@ void thrum_test_register(thrum_test *test)
     test->next = NULL;
     *last = test;
     last = &test->next;
-}
-
-bool thrum_test_simulated(void)
-{
-    return getenv("THRUM_SIM") != NULL;
 }
 
 /* ---- real time ------------------------------------------------------------------------------- */
@@ -167,33 +167,79 @@ static void choose(const struct world *world)
     char seed[24];
 
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)world->seed);
-    if (world->simulated)
+    if (world->simulated && world->schedules == 0)
         setenv("THRUM_SIM", seed, 1);
     else
         unsetenv("THRUM_SIM");
 }
 
-/* The exit status. */
-static int run_here(const thrum_test *test, const struct world *world)
+static int run_once(struct kit_run *run, const struct world *world)
 {
-    struct kit_run run = {test, limit_of(test, world)};
     thrum_options options = THRUM_OPTIONS_INIT;
     thrum_runtime *runtime;
-    bool failed;
     int status;
 
-    choose(world);
     options.workers = world->workers;
-    options.stack_bytes = test->options.stack_bytes;
+    options.stack_bytes = run->test->options.stack_bytes;
     thrum_kit_verdict_begin();
     status = thrum_runtime_create(&runtime, &options);
     if (!status) {
-        run_watched(&run, runtime);
+        run_watched(run, runtime);
         status = thrum_runtime_close(runtime);
     }
     check_status(status);
     thrum_kit_mocks_end();
-    failed = thrum_test_failures() != 0;
+    return thrum_test_failures() != 0 ? THRUM_ECHECK : 0;
+}
+
+/* ---- in many orders -------------------------------------------------------------------------- */
+
+/* What failing runs have to say is said once. */
+static int explored(void *arg)
+{
+    struct kit_run *run = arg;
+    int status;
+
+    thrum_kit_verdict_begin();
+    thrum_kit_mute(run->failed);
+    status = thrum_kit_root(run);
+    thrum_kit_mocks_end();
+    thrum_kit_mute(false);
+    if (!status && thrum_test_failures() != 0)
+        status = THRUM_ECHECK;
+    run->failed |= status != 0;
+    return status;
+}
+
+static int explore(struct kit_run *run, const struct world *world)
+{
+    thrum_explore_options options = THRUM_EXPLORE_OPTIONS_INIT;
+    const char *target = getenv("TEST_TARGET");
+    thrum_explore_result result;
+    int status;
+
+    options.schedules = world->schedules;
+    options.name = run->test->name;
+    status = thrum_explore(&options, explored, run, &result);
+    if (status && !run->failed)
+        check_status(status);
+    else if (status && target)
+        thrum_kit_say("again: bazel test %s --test_filter=%s '--test_env=THRUM_REPLAY=%s'", target,
+                      run->test->name, result.replay);
+    else if (status)
+        thrum_kit_say("again: THRUM_REPLAY='%s' %s --only %s", result.replay, program_name,
+                      run->test->name);
+    return status;
+}
+
+/* The exit status. */
+static int run_here(const thrum_test *test, const struct world *world)
+{
+    struct kit_run run = {test, limit_of(test, world), false};
+    bool failed;
+
+    choose(world);
+    failed = (world->schedules ? explore(&run, world) : run_once(&run, world)) != 0;
     if (failed != !!(test->options.flags & THRUM_TEST_FAILS)) {
         if (!failed)
             thrum_kit_say("it was to fail, and has not");
@@ -268,6 +314,10 @@ static void tell_failure(const struct program *program, const thrum_test *test,
     const char *target = getenv("TEST_TARGET"); /* Bazel's */
     char how[64];
 
+    if (world->schedules) {
+        printf("FAIL %s, explored\n", test->name); /* how to do it again it has said itself */
+        return;
+    }
     if (world->simulated)
         snprintf(how, sizeof how, "simulated with seed %llu", (unsigned long long)world->seed);
     else
@@ -302,7 +352,7 @@ static int run_simulated(const struct program *program, const thrum_test *test, 
 {
     struct world world = {.simulated = true, .workers = test->options.workers};
 
-    if (test->options.flags & THRUM_TEST_REAL)
+    if (test->options.flags & THRUM_TEST_REAL || program->replay)
         return status;
     if (program->sim) {
         world.seed = strtoull(program->sim, NULL, 0);
@@ -317,11 +367,23 @@ static int run_simulated(const struct program *program, const thrum_test *test, 
     return status;
 }
 
+static int run_explored(const struct program *program, const thrum_test *test, int status)
+{
+    struct world world = {.simulated = true, .workers = test->options.workers};
+
+    if (test->options.flags & THRUM_TEST_REAL || program->sim)
+        return status;
+    if (program->schedules == 0 && !program->replay)
+        return status;
+    world.schedules = program->schedules ? (uint64_t)program->schedules : 1;
+    return run_in(program, test, &world);
+}
+
 static int run_real(const struct program *program, const thrum_test *test, int status)
 {
     bool one = test->options.workers != 0;
 
-    if (program->sim || test->options.flags & THRUM_TEST_SIMULATED)
+    if (program->sim || program->replay || test->options.flags & THRUM_TEST_SIMULATED)
         return status;
     for (size_t i = 0; i < program->workers_count && (i == 0 || !one); i++) {
         struct world world = {.workers = one ? test->options.workers : program->workers[i]};
@@ -338,7 +400,11 @@ static int run_everywhere(const struct program *program, const thrum_test *test)
 {
     int status = run_simulated(program, test, STATUS_SKIPPED);
 
-    return status == 0 || status == STATUS_SKIPPED ? run_real(program, test, status) : status;
+    if (status == 0 || status == STATUS_SKIPPED)
+        status = run_explored(program, test, status);
+    if (status == 0 || status == STATUS_SKIPPED)
+        status = run_real(program, test, status);
+    return status;
 }
 
 static bool selected(const struct program *program, const thrum_test *test)
@@ -410,12 +476,12 @@ static bool parse_workers(struct program *program, const char *text)
     return false;
 }
 
-static bool parse_seeds(struct program *program, const char *text)
+static bool parse_number(long *number, const char *text)
 {
     char *end;
 
-    program->seeds = strtol(text, &end, 10);
-    return end != text && *end == '\0' && program->seeds >= 0;
+    *number = strtol(text, &end, 10);
+    return end != text && *end == '\0' && *number >= 0;
 }
 
 static bool parse(struct program *program, int argc, char **argv)
@@ -430,7 +496,10 @@ static bool parse(struct program *program, int argc, char **argv)
         else if ((value = value_of("--only", argc, argv, &i)) != NULL)
             program->only = value;
         else if ((value = value_of("--seeds", argc, argv, &i)) != NULL) {
-            if (!parse_seeds(program, value))
+            if (!parse_number(&program->seeds, value))
+                return false;
+        } else if ((value = value_of("--explore", argc, argv, &i)) != NULL) {
+            if (!parse_number(&program->schedules, value))
                 return false;
         } else if ((value = value_of("--workers", argc, argv, &i)) == NULL ||
                    !parse_workers(program, value)) {
@@ -455,7 +524,8 @@ static bool parse_environment(struct program *program)
     program->sim = getenv("THRUM_SIM");
     program->shards = shards && atol(shards) > 0 ? atol(shards) : 1;
     program->shard = shard ? atol(shard) : 0;
-    return !seeds || parse_seeds(program, seeds);
+    program->replay = getenv("THRUM_REPLAY") != NULL;
+    return !seeds || parse_number(&program->seeds, seeds);
 }
 
 int thrum_test_main(int argc, char **argv)
@@ -463,10 +533,12 @@ int thrum_test_main(int argc, char **argv)
     struct program program = {
         .name = argv[0], .seeds = SEEDS, .workers = {1, 2, 8}, .workers_count = 3};
 
+    program_name = argv[0];
     /* What is said in the environment goes before the arguments, which may be a BUILD file's. */
     if (!parse(&program, argc, argv) || !parse_environment(&program)) {
         fprintf(stderr,
-                "usage: %s [--list] [--only PATTERN] [--seeds N] [--workers N,N...] [--no-fork]\n",
+                "usage: %s [--list] [--only PATTERN] [--seeds N] [--explore N] [--workers N,N...] "
+                "[--no-fork]\n",
                 argv[0]);
         return 2;
     }

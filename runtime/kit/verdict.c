@@ -18,6 +18,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t failures; /* mutex */
 static bool skipped;      /* mutex */
+static bool mute;         /* changes while no test runs */
 
 void thrum_kit_verdict_begin(void)
 {
@@ -25,6 +26,11 @@ void thrum_kit_verdict_begin(void)
     failures = 0;
     skipped = false;
     pthread_mutex_unlock(&mutex);
+}
+
+void thrum_kit_mute(bool muted)
+{
+    mute = muted;
 }
 
 bool thrum_kit_skipped(void)
@@ -66,6 +72,8 @@ static void put(const char *text, size_t length)
 /* `text` has LINE bytes, `length` of which would be used by all there is to say. */
 static void put_line(char *text, size_t length)
 {
+    if (mute)
+        return;
     if (length > LINE - 2)
         length = LINE - 2;
     text[length] = '\n';

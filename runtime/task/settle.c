@@ -161,6 +161,11 @@ int thrum_advance(int64_t duration)
     return status ? status : settle(runtime);
 }
 
+bool thrum_test_simulated(void)
+{
+    return runtime_here("thrum_test_simulated")->sim != NULL;
+}
+
 uint64_t thrum_self_turn(void)
 {
     (void)runtime_here("thrum_self_turn");

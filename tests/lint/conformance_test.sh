@@ -12,7 +12,7 @@ table=tests/conformance/README.md
 complaints=0
 
 # NAME FILE for each test there is.
-tests=$(sed -nE 's/^(TEST|RULE)\(([a-z0-9_]+)\).*/\2 &/p' tests/*_test.c tests/conformance/*_test.c |
+tests=$(sed -nE 's/^(TEST|RULE|THRUM_TEST|THRUM_TEST_WITH)\(([a-z0-9_]+)[,)].*/\2 &/p' tests/*_test.c tests/conformance/*_test.c |
     cut -d' ' -f1 | sort -u)
 here=$(for file in tests/conformance/*_test.c; do
     grep -qF "\`$(basename "$file" _test.c)\`: all" "$table" && continue
