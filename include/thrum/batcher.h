@@ -17,14 +17,13 @@
  * One task, of a group of the caller's, calls the function: one batch after the
  * other, items in the order in which they came.
  *
- *   class   one lock; a thread stopped there delays only users of this batcher
+ *   class   as its semaphore; tasks wait for one that has stopped inside, their workers do not
  */
 #ifndef THRUM_BATCHER_H
 #define THRUM_BATCHER_H
 
-#include <pthread.h>
-
 #include <thrum/event.h>
+#include <thrum/semaphore.h>
 #include <thrum/task.h>
 #include <thrum/types.h>
 
@@ -38,8 +37,9 @@ typedef int (*thrum_flush_fn)(void **items, int *statuses, size_t n, void *conte
 
 /* Its fields are the library's own. Never copy one. */
 typedef struct thrum_batcher {
-    pthread_mutex_t lock;
+    thrum_sem lock; /* one permit */
     thrum_event news;
+    thrum_event over; /* its task has ended */
     thrum_task *task;
     thrum_done done;
     thrum_flush_fn flush;
@@ -48,12 +48,12 @@ typedef struct thrum_batcher {
     size_t most;
     void **items; /* room for a batch, */
     int *statuses;
-    void *first;   /* lock: who waits to be in one, struct entry */
-    void *last;    /* lock */
-    size_t count;  /* lock */
-    size_t inside; /* lock: who submits, and has not left yet */
-    bool hurry;    /* lock: do not wait for more */
-    bool closing;  /* lock: take no more */
+    void *first;      /* lock: who waits to be in one, struct entry */
+    void *last;       /* lock */
+    uint64_t count;   /* atomic, written under the lock */
+    uint64_t inside;  /* atomic: who submits, and has not left yet */
+    uint64_t hurry;   /* atomic: do not wait for more */
+    uint64_t closing; /* atomic: take no more */
 } thrum_batcher;
 
 typedef struct thrum_batcher_options {
@@ -91,7 +91,8 @@ THRUM_API THRUM_NODISCARD int thrum_batcher_open(thrum_batcher *batcher, thrum_g
  *   suspends  yes
  *   returns   what flush said of it; THRUM_ECANCELED: the caller was cancelled, and the item was
  *             taken back or its batch is done; THRUM_ESHUTDOWN: the batcher is being closed;
- *             THRUM_EBROKEN: its task was cancelled, before the batch was done
+ *             THRUM_EBROKEN: its task has ended, before the batch was done; -EDEADLK: called
+ *             by flush, or by a task that it waits for; -ENOMEM: it was taken back
  */
 THRUM_API THRUM_NODISCARD int thrum_batcher_submit(thrum_batcher *batcher, void *item);
 

@@ -1,20 +1,25 @@
 /*
  * batcher.c - many small requests made one large one.
  *
- * Entries stand on the stacks of those who submit, in a list under the lock,
- * until a batch takes them; from then on they belong to the batch until their
- * promise is resolved. Under the lock nothing of Thrum's is called.
- * When the task has ended, even if it never ran, what is left in the list is
- * broken (`desert`).
+ * Entries stand on the stacks of those who submit, in a list under the lock, until a batch
+ * takes them; from then on they belong to the batch until their promise is resolved. The lock is
+ * a semaphore's one permit: who does not get it sleeps, as a task; what any thread may call only
+ * sets a flag. Whoever submits waits for his promise, or for the end of the task, whose
+ * done-callback sets `over`, even if it never ran.
+ *
+ * Edges
+ *   batcher.left   submit -> close   all that who submitted did with the batcher
  */
 #include <thrum/batcher.h>
 
 #include <errno.h>
 
+#include <thrum/detail/atomic.h>
 #include <thrum/error.h>
 #include <thrum/fault.h>
 #include <thrum/promise.h>
 #include <thrum/scope.h>
+#include <thrum/select.h>
 #include <thrum/time.h>
 
 struct entry {
@@ -26,7 +31,37 @@ struct entry {
     bool taken; /* lock */
 };
 
+/* ---- the lock -------------------------------------------------------------------------------- */
+
+/* 0; THRUM_ECANCELED, -ENOMEM: not locked. */
+static int lock(thrum_batcher *batcher)
+{
+    return thrum_sem_acquire(&batcher->lock, 1);
+}
+
+/* Come what may; inside of a shield. */
+static void lock_surely(thrum_batcher *batcher)
+{
+    while (lock(batcher))
+        (void)thrum_yield(); /* no memory to sleep with */
+}
+
+static void unlock(thrum_batcher *batcher)
+{
+    (void)thrum_sem_release(&batcher->lock, 1);
+}
+
 /* ---- the list, under the lock ---------------------------------------------------------------- */
+
+static uint64_t count_of(const thrum_batcher *batcher)
+{
+    return thrum_load_relaxed_64(&batcher->count); /* relaxed: the lock, or a glance */
+}
+
+static void count(thrum_batcher *batcher, uint64_t more)
+{
+    thrum_store_relaxed_64(&batcher->count, count_of(batcher) + more); /* relaxed: the lock */
+}
 
 static void link_last(thrum_batcher *batcher, struct entry *entry)
 {
@@ -37,7 +72,7 @@ static void link_last(thrum_batcher *batcher, struct entry *entry)
     else
         batcher->first = entry;
     batcher->last = entry;
-    batcher->count++;
+    count(batcher, 1);
 }
 
 static void unlink_entry(thrum_batcher *batcher, struct entry *entry)
@@ -50,7 +85,7 @@ static void unlink_entry(thrum_batcher *batcher, struct entry *entry)
         entry->next->prev = entry->prev;
     else
         batcher->last = entry->prev;
-    batcher->count--;
+    count(batcher, (uint64_t)-1);
 }
 
 /* At most n of them; the first, the others linked behind. */
@@ -63,7 +98,7 @@ static struct entry *take(thrum_batcher *batcher, size_t n)
         last = (struct entry *)batcher->first;
         last->taken = true;
         batcher->first = last->next;
-        batcher->count--;
+        count(batcher, (uint64_t)-1);
     }
     if (!batcher->first)
         batcher->last = NULL;
@@ -76,14 +111,24 @@ static struct entry *take(thrum_batcher *batcher, size_t n)
 
 /* ---- the task -------------------------------------------------------------------------------- */
 
+static bool is_closing(const thrum_batcher *batcher)
+{
+    return thrum_load_relaxed_64(&batcher->closing) != 0; /* relaxed: who sets it sets `news` */
+}
+
+static bool hurries(const thrum_batcher *batcher)
+{
+    return thrum_load_relaxed_64(&batcher->hurry) != 0; /* relaxed: likewise */
+}
+
 /* Lock held. When is the next batch to be handed over? In the past: now. */
 static thrum_time due(const thrum_batcher *batcher)
 {
     const struct entry *first = (const struct entry *)batcher->first;
 
     if (!first)
-        return batcher->closing ? (thrum_time){0} : thrum_never();
-    if (batcher->count >= batcher->most || batcher->hurry || batcher->closing)
+        return is_closing(batcher) ? (thrum_time){0} : thrum_never();
+    if (count_of(batcher) >= batcher->most || hurries(batcher) || is_closing(batcher))
         return (thrum_time){0};
     return thrum_later(first->since, batcher->wait_ns);
 }
@@ -108,15 +153,18 @@ static int next_batch(thrum_batcher *batcher, struct entry **batch)
         int status;
 
         thrum_event_clear(&batcher->news); /* before the look: see completed.c */
-        pthread_mutex_lock(&batcher->lock);
+        status = lock(batcher);
+        if (status)
+            return status;
         when = due(batcher);
         if (thrum_between(now, when) <= 0) {
             *batch = take(batcher, batcher->most);
-            batcher->hurry = batcher->hurry && batcher->first;
-            pthread_mutex_unlock(&batcher->lock);
+            if (!batcher->first)
+                thrum_store_relaxed_64(&batcher->hurry, 0); /* relaxed: a wish, fulfilled */
+            unlock(batcher);
             return 0;
         }
-        pthread_mutex_unlock(&batcher->lock);
+        unlock(batcher);
         status = wait_for_news(batcher, when);
         if (status)
             return status;
@@ -173,20 +221,8 @@ static int collect(void *arg)
 /* No batch will be handed over any more. */
 static void desert(thrum_task *task, void *arg)
 {
-    thrum_batcher *batcher = (thrum_batcher *)arg;
-    struct entry *left;
-
     (void)task;
-    pthread_mutex_lock(&batcher->lock);
-    batcher->closing = true;
-    left = take(batcher, batcher->count);
-    pthread_mutex_unlock(&batcher->lock);
-    while (left) {
-        struct entry *entry = left;
-
-        left = entry->next;
-        resolve(entry, THRUM_EBROKEN);
-    }
+    thrum_event_set(&((thrum_batcher *)arg)->over);
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -194,7 +230,8 @@ static void desert(thrum_task *task, void *arg)
 static void fini(thrum_batcher *batcher)
 {
     thrum_event_destroy(&batcher->news);
-    pthread_mutex_destroy(&batcher->lock);
+    thrum_event_destroy(&batcher->over);
+    thrum_sem_destroy(&batcher->lock);
     thrum_free(batcher->items);
     thrum_free(batcher->statuses);
 }
@@ -208,8 +245,9 @@ int thrum_batcher_open(thrum_batcher *batcher, thrum_group *group,
         options->wait_ns < 0)
         return -EINVAL;
     *batcher = (thrum_batcher){
-        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .lock = THRUM_SEM_INIT(1),
         .news = THRUM_EVENT_INIT,
+        .over = THRUM_EVENT_INIT,
         .flush = options->flush,
         .context = options->context,
         .wait_ns = options->wait_ns,
@@ -230,9 +268,9 @@ int thrum_batcher_open(thrum_batcher *batcher, thrum_group *group,
 
 void thrum_batcher_hurry(thrum_batcher *batcher)
 {
-    pthread_mutex_lock(&batcher->lock);
-    batcher->hurry = batcher->first != NULL;
-    pthread_mutex_unlock(&batcher->lock);
+    if (count_of(batcher) == 0)
+        return;
+    thrum_store_relaxed_64(&batcher->hurry, 1); /* relaxed: the event brings it */
     thrum_event_set(&batcher->news);
 }
 
@@ -240,14 +278,10 @@ void thrum_batcher_hurry(thrum_batcher *batcher)
 static int see_off(thrum_batcher *batcher)
 {
     thrum_shield shield;
-    size_t inside;
 
     thrum_shield_begin(&shield);
-    do {
-        pthread_mutex_lock(&batcher->lock);
-        inside = batcher->inside;
-        pthread_mutex_unlock(&batcher->lock);
-    } while (inside && !thrum_yield());
+    while (thrum_load_acquire_64(&batcher->inside) != 0) /* EDGE batcher.left */
+        (void)thrum_yield();
     return thrum_shield_end(&shield);
 }
 
@@ -257,72 +291,93 @@ int thrum_batcher_close(thrum_batcher *batcher)
 
     if (thrum_task_needs_me(batcher->task))
         return -EDEADLK;
-    pthread_mutex_lock(&batcher->lock);
-    batcher->closing = true;
-    pthread_mutex_unlock(&batcher->lock);
+    thrum_store_relaxed_64(&batcher->closing, 1); /* relaxed: the event brings it */
     thrum_event_set(&batcher->news);
     status = thrum_task_join(batcher->task, NULL);
     if (status && status != THRUM_ECANCELED)
         return status;
-    (void)thrum_task_off_end(batcher->task, &batcher->done);
-    thrum_task_unref(batcher->task);
+    if (thrum_task_off_end(batcher->task, &batcher->done))
+        desert(batcher->task, batcher); /* who joins may be faster than what is called at the end */
     if (see_off(batcher))
         status = THRUM_ECANCELED;
+    thrum_task_unref(batcher->task);
     fini(batcher);
     return status;
 }
 
 size_t thrum_batcher_waiting(thrum_batcher *batcher)
 {
-    size_t count;
-
-    pthread_mutex_lock(&batcher->lock);
-    count = batcher->count;
-    pthread_mutex_unlock(&batcher->lock);
-    return count;
+    return count_of(batcher);
 }
 
 /* ---- submitting ------------------------------------------------------------------------------ */
 
-/* It is in no batch any more, or never was. THRUM_ECANCELED: a cancel came meanwhile. */
-static int withdraw(thrum_batcher *batcher, struct entry *entry)
+/*
+ * Nobody waits for it any more. If it is in no batch it is taken back; else the end of the batch
+ * is waited for. True: taken back.
+ */
+static bool withdraw(thrum_batcher *batcher, struct entry *entry)
 {
-    thrum_shield shield;
     bool taken;
 
-    pthread_mutex_lock(&batcher->lock);
+    lock_surely(batcher);
     taken = entry->taken;
     if (!taken)
         unlink_entry(batcher, entry);
-    pthread_mutex_unlock(&batcher->lock);
-    if (!taken)
-        return 0;
-    thrum_shield_begin(&shield);
-    while (!thrum_promise_resolved(&entry->done, NULL) && thrum_promise_wait(&entry->done, NULL))
+    unlock(batcher);
+    while (taken && !thrum_promise_resolved(&entry->done, NULL) &&
+           thrum_promise_wait(&entry->done, NULL))
         (void)thrum_yield(); /* no memory to sleep with, or it is resolved */
-    return thrum_shield_end(&shield);
+    return !taken;
 }
 
-/* Link it in. True: who collects is to know. */
-static bool enter(thrum_batcher *batcher, struct entry *entry, int *status)
+/* Link it in, if none is refused. */
+static int enter(thrum_batcher *batcher, struct entry *entry)
 {
+    int status = lock(batcher);
     bool news;
 
-    pthread_mutex_lock(&batcher->lock);
-    *status = batcher->closing ? THRUM_ESHUTDOWN : 0;
-    batcher->inside += !*status;
-    if (!*status)
+    if (status)
+        return status;
+    if (is_closing(batcher))
+        status = THRUM_ESHUTDOWN;
+    else if (thrum_event_is_set(&batcher->over))
+        status = THRUM_EBROKEN;
+    else
         link_last(batcher, entry);
-    news = batcher->count == 1 || batcher->count >= batcher->most;
-    pthread_mutex_unlock(&batcher->lock);
-    return news && !*status;
+    news = count_of(batcher) == 1 || count_of(batcher) >= batcher->most;
+    unlock(batcher);
+    if (!status && news) /* who collects is to know */
+        thrum_event_set(&batcher->news);
+    return status;
 }
 
-static void leave(thrum_batcher *batcher)
+/* It is in the list, or in a batch. */
+static int await_batch(thrum_batcher *batcher, struct entry *entry)
 {
-    pthread_mutex_lock(&batcher->lock);
-    batcher->inside--;
-    pthread_mutex_unlock(&batcher->lock);
+    thrum_case cases[] = {thrum_case_promise(&entry->done, NULL),
+                          thrum_case_event(&batcher->over)};
+    int chosen = thrum_select(cases, 2, THRUM_SELECT_ORDERED);
+    thrum_shield shield;
+    bool back;
+
+    if (chosen == 0)
+        return cases[0].result;
+    thrum_shield_begin(&shield);
+    back = withdraw(batcher, entry);
+    if (thrum_shield_end(&shield) || chosen == THRUM_ECANCELED)
+        return THRUM_ECANCELED;
+    if (back)
+        return chosen == 1 ? THRUM_EBROKEN : chosen;
+    (void)thrum_promise_resolved(&entry->done, &chosen);
+    return chosen;
+}
+
+static int submit(thrum_batcher *batcher, struct entry *entry)
+{
+    int status = thrum_task_needs_me(batcher->task) ? -EDEADLK : enter(batcher, entry);
+
+    return status ? status : await_batch(batcher, entry);
 }
 
 int thrum_batcher_submit(thrum_batcher *batcher, void *item)
@@ -330,16 +385,9 @@ int thrum_batcher_submit(thrum_batcher *batcher, void *item)
     struct entry entry = {item, NULL, NULL, thrum_now(), THRUM_PROMISE_INIT(NULL, 0), false};
     int status;
 
-    if (enter(batcher, &entry, &status))
-        thrum_event_set(&batcher->news);
-    if (status)
-        return status;
-    status = thrum_promise_wait(&entry.done, NULL);
-    if (status && !thrum_promise_resolved(&entry.done, NULL) && withdraw(batcher, &entry))
-        status = THRUM_ECANCELED;
-    if (status != THRUM_ECANCELED)
-        (void)thrum_promise_resolved(&entry.done, &status); /* there was no memory to wait */
+    thrum_add_relaxed_64(&batcher->inside, 1); /* relaxed: close is called after, or refuses us */
+    status = submit(batcher, &entry);
     thrum_promise_destroy(&entry.done);
-    leave(batcher);
+    thrum_add_release_64(&batcher->inside, (uint64_t)-1); /* EDGE batcher.left */
     return status;
 }
