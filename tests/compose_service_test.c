@@ -29,7 +29,7 @@ static thrum_service_options service_of(thrum_service_fn run, void *arg)
 /* Stop it, if it was started. */
 static int stop(int started, thrum_service *service, int64_t patience)
 {
-    return started ? THRUM_ECANCELED : thrum_service_stop(service, patience);
+    return started ? THRUM_ECANCELED : thrum_service_stop(service, patience, NULL);
 }
 
 /* ---- start and stop -------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ static int start_in_vain(void *arg)
     open_group(&group);
     status = thrum_service_start(&service, &group, &options);
     if (!status)
-        status = thrum_service_stop(&service, 0);
+        status = thrum_service_stop(&service, 0, NULL);
     EXPECT_EQ(close_group(&group, 0), 0); /* the group has not failed */
     return status;
 }
@@ -245,7 +245,7 @@ static int stop_itself(thrum_service *service, void *arg)
 {
     SPAN;
     thrum_service_ready(service);
-    *(int *)arg = thrum_service_stop(service, 0);
+    *(int *)arg = thrum_service_stop(service, 0, NULL);
     return 0;
 }
 
@@ -452,6 +452,58 @@ RULE(a_failure_is_the_groups_unless_it_is_contained)
     }
 }
 
+/* It ends by a timeout of its own, which is no timeout of the stop. */
+static int times_out(thrum_service *service, void *arg)
+{
+    (void)arg;
+    thrum_service_ready(service);
+    if (thrum_service_pause(service, THRUM_FOREVER) != THRUM_ESHUTDOWN)
+        return THRUM_ECANCELED;
+    return thrum_fail(THRUM_ETIMEOUT, "the server did not answer");
+}
+
+struct stop_case {
+    thrum_service_fn run;
+    unsigned flags;
+    int64_t patience;
+    int stopped, status;
+    enum thrum_kind kind;
+    int closed;
+};
+
+RULE(the_stop_and_the_end_are_told_apart)
+{
+    static const struct stop_case cases[] = {
+        {tick, 0, SECOND, 0, 0, THRUM_OK, 0},
+        {times_out, THRUM_CONTAINED, SECOND, 0, THRUM_ETIMEOUT, THRUM_FAILED, 0},
+        {times_out, 0, SECOND, 0, THRUM_ETIMEOUT, THRUM_FAILED, THRUM_EGROUP},
+        {stubborn, 0, 20000, THRUM_ETIMEOUT, THRUM_ECANCELED, THRUM_CANCELLED, 0},
+        {stubborn, 0, 0, 0, THRUM_ECANCELED, THRUM_CANCELLED, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct stop_case *one = &cases[i];
+        struct log log = {.reached = THRUM_EVENT_INIT};
+        thrum_service_options options = service_of(one->run, &log);
+        thrum_outcome outcome = {THRUM_OK, 17, NULL};
+        thrum_service service;
+        thrum_group group;
+
+        SPAN;
+        options.flags = one->flags;
+        open_collecting(&group);
+        if (thrum_service_start(&service, &group, &options) == 0) {
+            EXPECT_EQ(thrum_service_stop(&service, one->patience, &outcome), one->stopped);
+            EXPECT_EQ(outcome.kind, one->kind);
+            EXPECT_EQ(outcome.status, one->status);
+            if (outcome.kind == THRUM_FAILED && outcome.error && !disturbed())
+                CHECK_STR_EQ(thrum_error_message(outcome.error), "the server did not answer");
+            thrum_error_free(outcome.error);
+        }
+        EXPECT_EQ(close_group(&group, 0), one->closed);
+    }
+}
+
 RULE(one_that_fails_is_run_again_as_often_as_was_asked_for)
 {
     thrum_retry_options backoff = THRUM_RETRY_OPTIONS_INIT;
@@ -499,7 +551,7 @@ static int restarts_wait(void *arg)
     CHECK_EQ(thrum_service_start(&service, &group, &options), 0);
     CHECK_EQ(thrum_event_wait(&log.reached), 0);
     CHECK_LE((1 + 2 + 4) * SECOND * 9 / 10, thrum_between(begin, thrum_now()));
-    CHECK_EQ(thrum_service_stop(&service, THRUM_FOREVER), 0);
+    CHECK_EQ(thrum_service_stop(&service, THRUM_FOREVER, NULL), 0);
     return thrum_group_close(&group, 0, NULL);
 }
 
@@ -598,7 +650,7 @@ static int stop_early(void *arg)
         if (round & 4) /* they are refused in the middle */
             thrum_queue_shutdown(&shop.service.inbox, false);
         CHECK_EQ(thrum_group_close(&inner, 0, NULL), 0);
-        CHECK_EQ(thrum_service_stop(&shop.service, THRUM_FOREVER), 0);
+        CHECK_EQ(thrum_service_stop(&shop.service, THRUM_FOREVER, NULL), 0);
         CHECK_EQ(log.handled, shop.sent); /* what was taken was handled */
         CHECK_EQ(thrum_group_close(&outer, 0, NULL), 0);
     }

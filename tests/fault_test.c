@@ -420,7 +420,7 @@ static int services(void *arg)
     options.run = serve;
     status = thrum_service_start(&service, &group, &options);
     if (!status)
-        status = thrum_service_stop(&service, thrum_s(1));
+        status = thrum_service_stop(&service, thrum_s(1), NULL);
     return thrum_group_close(&group, status, NULL);
 }
 

@@ -120,15 +120,19 @@ THRUM_API THRUM_NODISCARD int thrum_service_start(thrum_service *service, thrum_
  * once; THRUM_FOREVER: never. A cancel of the caller cancels it too. Submits are
  * refused from now on; what was submitted it may still take. To be called once.
  *
+ * What became of the stop is returned, and how the service has ended is told by *outcome: of a
+ * contained failure the error too, which the caller frees (error.h). If `outcome` is NULL a
+ * failure of the service is returned in place of all but the caller's cancel, and if it was
+ * contained it becomes what the calling task has to say.
+ *
  *   context   task
  *   suspends  yes
- *   returns   0: it has ended well, or was cancelled at once as you wanted; what it had failed
- *             with, which becomes what the calling task has to say if it was contained;
+ *   returns   0: it has ended, by itself or because it was cancelled at once as you wanted;
  *             THRUM_ETIMEOUT: it had to be cancelled, items may be left; THRUM_ECANCELED: the
- *             caller was cancelled, or the service, by others. For these it is gone;
- *             -EDEADLK: called by the service itself; -EINVAL: a negative patience
+ *             caller was cancelled, or, without `outcome`, the service, by others. For these it
+ *             is gone; -EDEADLK: called by the service itself; -EINVAL: a negative patience
  */
-THRUM_API int thrum_service_stop(thrum_service *service, int64_t patience);
+THRUM_API int thrum_service_stop(thrum_service *service, int64_t patience, thrum_outcome *outcome);
 
 /*
  * Submit a copy of *item; sleep while there is no room.

@@ -86,7 +86,7 @@ static int stop_all(thrum_coordinator *coordinator, size_t *failures)
     while (coordinator->started) {
         thrum_part *part = &coordinator->parts[coordinator->parts[--coordinator->started].order];
         int64_t patience = gravest == THRUM_ECANCELED ? 0 : part->patience;
-        int status = thrum_service_stop(part->service, patience);
+        int status = thrum_service_stop(part->service, patience, NULL);
 
         if (status == THRUM_ECANCELED || (status == THRUM_ETIMEOUT && gravest == 0))
             gravest = status;

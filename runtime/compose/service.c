@@ -211,18 +211,31 @@ static int await_end(thrum_service *service)
     return thrum_shield_end(&shield);
 }
 
-/* It has ended. Its failure becomes the caller's. */
-static int tell(thrum_service *service)
+/* It has ended, like this, and is gone. */
+static thrum_outcome bury(thrum_service *service)
 {
-    int status;
+    thrum_outcome outcome = {THRUM_OK, 0, NULL};
 
     if (thrum_task_off_end(service->task, &service->done))
         end(service->task, service); /* who joins may be faster than what is called at the end */
-    status = service->status;
-    if (service->error)
-        (void)thrum_fail_with(service->error);
+    (void)thrum_task_outcome(service->task, &outcome);
+    if (outcome.kind == THRUM_OK && service->status < 0) /* contained: the task has ended well */
+        outcome = (thrum_outcome){THRUM_FAILED, service->status, service->error};
     fini(service);
-    return status;
+    return outcome;
+}
+
+/* The same, and the caller says what a failure that is not the group's has said. */
+static int bury_and_tell(thrum_service *service)
+{
+    bool contained = service->error != NULL;
+    thrum_outcome outcome = bury(service);
+
+    if (contained)
+        (void)thrum_fail_with(outcome.error);
+    else
+        thrum_error_free(outcome.error);
+    return outcome.status < 0 ? outcome.status : 0;
 }
 
 int thrum_service_start(thrum_service *service, thrum_group *group,
@@ -249,7 +262,7 @@ int thrum_service_start(thrum_service *service, thrum_group *group,
         waited = 0;
     if (await_end(service))
         waited = THRUM_ECANCELED;
-    status = tell(service);
+    status = bury_and_tell(service);
     return waited ? waited : status ? status : THRUM_ESTATE;
 }
 
@@ -264,9 +277,21 @@ static bool ends_within(thrum_service *service, int64_t patience, int *status)
     return *status == 0;
 }
 
-int thrum_service_stop(thrum_service *service, int64_t patience)
+/* For who wants no outcome; `stopped`: what became of the stop. */
+static int in_one(thrum_service *service, int stopped, bool at_once)
 {
-    int given_up = 0, status;
+    int status = bury_and_tell(service);
+
+    if (stopped == THRUM_ECANCELED || status == 0)
+        return stopped;
+    if (status == THRUM_ECANCELED)
+        return at_once ? 0 : stopped ? stopped : status;
+    return status;
+}
+
+int thrum_service_stop(thrum_service *service, int64_t patience, thrum_outcome *outcome)
+{
+    int stopped = 0;
 
     if (patience < 0)
         return -EINVAL;
@@ -278,16 +303,14 @@ int thrum_service_stop(thrum_service *service, int64_t patience)
     thrum_event_set(&service->stop);
     if (patience == 0)
         (void)thrum_task_cancel(service->task, THRUM_ESHUTDOWN, "it was stopped");
-    else if (!ends_within(service, patience, &given_up))
-        (void)thrum_task_cancel(service->task, given_up, "it did not stop in time");
+    else if (!ends_within(service, patience, &stopped))
+        (void)thrum_task_cancel(service->task, stopped, "it did not stop in time");
     if (await_end(service))
-        given_up = THRUM_ECANCELED;
-    status = tell(service);
-    if (given_up == THRUM_ECANCELED || status == 0)
-        return given_up;
-    if (status == THRUM_ECANCELED)
-        return patience == 0 ? 0 : given_up ? given_up : status;
-    return status;
+        stopped = THRUM_ECANCELED;
+    if (!outcome)
+        return in_one(service, stopped, patience == 0);
+    *outcome = bury(service);
+    return stopped;
 }
 
 int thrum_service_submit(thrum_service *service, const void *item)
