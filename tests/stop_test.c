@@ -66,14 +66,29 @@ static struct {
     uint32_t release;   /* atomic, futex */
 } stop;
 
+/* An alert between the last look and the sleep: every other time, for it leads to another look. */
+static void alert_now_and_then(void)
+{
+    static __thread bool just;
+
+    just = !just;
+    if (just && thrum_worker_self())
+        thrum_alert(thrum_worker_self()->scheduler);
+}
+
+/* Whoever has given his worker away, or gives his thread back, has none. */
+static bool is_ours(const char *name)
+{
+    return thrum_worker_self() || strncmp(name, "seat.", 5) == 0;
+}
+
 static void hook(const char *name)
 {
     const char *armed = pointer_of(load_acquire(&stop.name));
 
-    /* Let an alert come between the last look and the sleep. */
     if (armed && strcmp(armed, "wait.unsleep") == 0 && strcmp(name, "wait.commit") == 0)
-        sched_yield();
-    if (!armed || strcmp(armed, name) != 0 || !thrum_worker_self())
+        alert_now_and_then();
+    if (!armed || strcmp(armed, name) != 0 || !is_ours(name))
         return;
     add_relaxed(&stop.passes, 1); /* relaxed: a counter */
     if (add_acq_rel(&stop.countdown, (uint32_t)-1) != 1)
@@ -102,8 +117,8 @@ static void release(void)
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
-/* What the jobs are: all kinds; crowds; what cancels; what waits for objects. */
-enum mix { MIX_ALL, MIX_CROWDS, MIX_CANCELS, MIX_STORMS, MIX_OBJECTS };
+/* What the jobs are: all kinds; crowds; what cancels; what waits for objects; what blocks. */
+enum mix { MIX_ALL, MIX_CROWDS, MIX_CANCELS, MIX_STORMS, MIX_OBJECTS, MIX_BLOCKS };
 
 struct load {
     thrum_runtime *runtime;
@@ -710,6 +725,27 @@ static int job_pipes(void *arg)
     return status;
 }
 
+/* ---- jobs that block -------------------------------------------------------------------------- */
+
+static int blocks(void *arg)
+{
+    thrum_blocking blocking;
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        (void)!thrum_blocking_begin(&blocking);
+        nap(20 * US);
+        thrum_blocking_end(&blocking);
+    }
+    return 0;
+}
+
+static int job_blocks(void *arg)
+{
+    (void)arg;
+    return spawns(blocks, NULL, 3);
+}
+
 /* ---- the load -------------------------------------------------------------------------------- */
 
 static const thrum_fn jobs[] = {job_forks,   job_tree, job_events, job_waits, job_yields,
@@ -762,6 +798,8 @@ static int run_job(void *arg)
         return run_one(job, job_storm);
     case MIX_OBJECTS:
         return run_one(job, job->ticket % 4 ? job_market : job_tree);
+    case MIX_BLOCKS:
+        return run_one(job, job->ticket % 4 ? job_blocks : job_forks);
     default: /* the parts count one by one, the task that waits for them does not */
         return kind == kinds ? run_counted(job, job_parts) : run_one(job, jobs[kind]);
     }
@@ -805,11 +843,15 @@ static const char *const objects[] = {"waiters.link",  "waiters.claim", "waiters
                                       "waiters.ready", "queue.ready",   "waiters.woken",
                                       "select.enter",  "select.leave",  NULL};
 
+/* A thread is given a worker, or gives one back. */
+static const char *const seats[] = {"seat.given", "seat.spare", "seat.ready", NULL};
+
 static enum mix mix_for(const char *const *list, const char *point)
 {
     return list == cancel || list == cancel_claimed ? MIX_CANCELS
            : list == storm                          ? MIX_STORMS
            : list == objects                        ? MIX_OBJECTS
+           : list == seats                          ? MIX_BLOCKS
            : stands_in(full, point) ? MIX_CROWDS /* a worker uses it only when its own is full */
                                     : MIX_ALL;
 }
@@ -1017,3 +1059,44 @@ STOPS(cancel_claimed, 2)
 STOPS(storm, 1)
 STOPS(objects, 1)
 STOPS(descriptors, 1)
+STOPS(seats, 1)
+
+/* ---- a thread that makes its task ready ------------------------------------------------------- */
+
+static pthread_t runs_the_test;
+static uint32_t came_back; /* atomic: threads that have, and were spare before */
+
+/*
+ * A thread that has given its worker away is about to make its task ready: whatever that does next
+ * may end the runtime, which has to know the thread by then, to join it.
+ */
+static void look_for_seat(const char *name)
+{
+    const struct scheduler *scheduler = pointer_of(load_acquire(&stop.name));
+    bool spare = false;
+
+    if (strcmp(name, "inject.push") != 0 || thrum_worker_self() ||
+        pthread_equal(pthread_self(), runs_the_test))
+        return;
+    for (const struct seat *seat = scheduler->spares; seat; seat = seat->next)
+        spare |= pthread_equal(seat->thread, pthread_self()) != 0;
+    CHECK(spare);
+    add_acq_rel(&came_back, 1);
+}
+
+static int block_alone(void *arg)
+{
+    store_release(&stop.name, word_of(thrum_worker_self()->scheduler));
+    return blocks(arg);
+}
+
+TEST(who_comes_back_is_spare_before_his_task_is_ready)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.workers = 2;
+    runs_the_test = pthread_self();
+    thrum_point_hook = look_for_seat;
+    CHECK_EQ(thrum_run(block_alone, NULL, &options, NULL), 0);
+    CHECK_EQ(came_back, 3);
+}

@@ -24,6 +24,7 @@
 
 #include <errno.h>
 
+#include "runtime/base/point.h"
 #include "runtime/plat/futex.h"
 #include "runtime/plat/memory.h"
 #include "runtime/plat/overflow.h"
@@ -78,7 +79,9 @@ static void dismiss(struct seat *seat)
 
     seat->fiber = NULL;
     push_spare(seat);
+    POINT("seat.spare");
     thrum_ready(fiber);
+    POINT("seat.ready");
     thrum_scheduler_release(scheduler);
 }
 
@@ -212,6 +215,7 @@ bool thrum_worker_give_away(void)
     thrum_worker_here(NULL);
     spare->worker = worker;
     store_release(&worker->seat, word_of(spare)); /* EDGE sched.leave */
+    POINT("seat.given");
     call(spare, SEAT_CALLED);
     return true;
 }
