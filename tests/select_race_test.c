@@ -3,7 +3,9 @@
  * million times: nothing is lost, nothing comes twice, and nobody who was not
  * cancelled waits for ever.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "racing.h"
 
@@ -172,6 +174,136 @@ TEST(a_cancel_races_with_what_is_given)
 TEST(so_does_a_time_that_is_up_soon)
 {
     run_everywhere(tokens, &(bool){true});
+}
+
+/* ---- bytes: a descriptor beside a queue -------------------------------------------------------- */
+
+/* Four tokens, each an item or a byte in a pipe. Racers take one each, some from the pipe alone. */
+struct wire {
+    int pipe[2];
+    thrum_queue queue;
+    uint64_t bits;              /* of the race */
+    bool impatient;             /* times are up soon */
+    uint32_t taken[RACERS + 1]; /* atomic: how often each was taken */
+    uint32_t timed_out;         /* atomic */
+};
+
+/* One byte, or -1. Out of line: errno is that of the thread it runs on. */
+static __attribute__((noinline)) int try_read(int fd)
+{
+    unsigned char byte;
+    ssize_t got = read(fd, &byte, 1);
+
+    CHECK(got == 1 || (got == -1 && errno == EAGAIN));
+    return got == 1 ? byte : -1;
+}
+
+static __attribute__((noinline)) void write_byte(int fd, int byte)
+{
+    unsigned char one = (unsigned char)byte;
+
+    CHECK_EQ(write(fd, &one, 1), 1);
+}
+
+static void took(struct wire *wire, int token)
+{
+    CHECK(token > 0 && token <= RACERS);
+    add_relaxed(&wire->taken[token], 1); /* relaxed: a counter */
+}
+
+/* Somebody else may be faster with the byte. */
+static int take_token(void *arg)
+{
+    struct racer *racer = arg;
+    struct wire *wire = racer->arena;
+    uint64_t bits = wire->bits >> 4 * racer->number;
+    int chosen, token = -1;
+
+    do {
+        thrum_case cases[3];
+        int item;
+
+        cases[0] = thrum_case_fd(wire->pipe[0], THRUM_FD_READ);
+        cases[1] = thrum_case_get(&wire->queue, &item);
+        cases[2] = wire->impatient ? thrum_case_after((int64_t)(bits >> 2 & 15) * 500)
+                                   : thrum_case_at(thrum_never());
+        chosen = thrum_select(cases, 3, bits & 1 ? THRUM_SELECT_ORDERED : 0);
+        if (chosen == 0) {
+            CHECK_EQ(cases[0].result, THRUM_FD_READ);
+            token = try_read(wire->pipe[0]);
+        } else if (chosen == 1) {
+            CHECK_EQ(cases[1].result, 0);
+            token = item;
+        }
+    } while ((chosen == 0 || chosen == 1) && token < 0);
+    if (chosen == 2)
+        add_relaxed(&wire->timed_out, 1); /* relaxed: a counter */
+    else if (chosen >= 0)
+        took(wire, token);
+    racer->status = chosen < 0 ? chosen : 0;
+    return racer->status;
+}
+
+static int give_bytes_and_items(void *arg)
+{
+    struct wire *wire = arg;
+
+    for (int i = 1; i <= RACERS; i++) {
+        if (wire->bits >> (16 + i) & 1)
+            write_byte(wire->pipe[1], i);
+        else
+            CHECK_EQ(thrum_queue_put(&wire->queue, &i), 0);
+        if (wire->bits >> (26 + i) & 1)
+            thrum_yield();
+    }
+    return 0;
+}
+
+static void race_for_bytes(struct wire *wire, uint64_t *seed)
+{
+    struct race it = {.wait = take_token, .wake = give_bytes_and_items, .arena = wire};
+    uint64_t bits = random_next(seed);
+    uint32_t taken = 0, succeeded = 0;
+    int token;
+
+    wire->bits = random_next(seed);
+    wire->timed_out = 0;
+    memset(wire->taken, 0, sizeof wire->taken);
+    race(&it, bits);
+    for (int i = 1; i <= RACERS; i++)
+        taken += wire->taken[i];
+    for (int i = 0; i < RACERS; i++)
+        succeeded += it.racers[i].status == 0;
+    CHECK_EQ(taken + wire->timed_out, succeeded);
+    while ((token = try_read(wire->pipe[0])) >= 0 || thrum_queue_try_get(&wire->queue, &token) == 0)
+        took(wire, token);
+    for (int i = 1; i <= RACERS; i++)
+        CHECK_EQ(wire->taken[i], 1);
+}
+
+static int bytes(void *arg)
+{
+    struct wire wire = {.impatient = *(bool *)arg};
+    uint64_t seed = 88172645463325252u;
+
+    CHECK_EQ(pipe2(wire.pipe, O_NONBLOCK | O_CLOEXEC), 0);
+    CHECK_EQ(thrum_queue_init(&wire.queue, sizeof(int), NULL), 0);
+    for (int i = 0; i < race_rounds() / 4; i++)
+        race_for_bytes(&wire, &seed);
+    thrum_queue_destroy(&wire.queue);
+    CHECK_EQ(close(wire.pipe[0]), 0);
+    CHECK_EQ(close(wire.pipe[1]), 0);
+    return 0;
+}
+
+TEST(a_cancel_races_with_bytes_and_items)
+{
+    run_everywhere(bytes, &(bool){false});
+}
+
+TEST(a_time_that_is_up_soon_races_with_bytes_and_items)
+{
+    run_everywhere(bytes, &(bool){true});
 }
 
 /* ---- selects that put, selects that get -------------------------------------------------------- */

@@ -192,6 +192,108 @@ TEST(a_ready_descriptor_may_be_noticed_late)
     CHECK_LE(result.failures + 1, result.schedules); /* and noticed in time */
 }
 
+/* ---- selects --------------------------------------------------------------------------------- */
+
+struct choices {
+    int fds[2][2];
+    thrum_event stop;
+    thrum_task *task;
+    int got; /* bytes */
+    int status;
+};
+
+/* Takes both bytes, from wherever they come first. */
+static int take_two(void *arg)
+{
+    struct choices *all = arg;
+
+    while (all->got < 2) {
+        thrum_case cases[] = {thrum_case_fd(all->fds[0][0], THRUM_FD_READ),
+                              thrum_case_fd(all->fds[1][0], THRUM_FD_READ),
+                              thrum_case_event(&all->stop), thrum_case_after(thrum_ms(10))};
+        int chosen = thrum_select(cases, 4, 0);
+
+        if (chosen < 0 || chosen > 1) {
+            all->status = chosen;
+            return chosen < 0 ? chosen : 0;
+        }
+        CHECK_EQ(cases[chosen].result, THRUM_FD_READ);
+        CHECK_EQ(try_read(all->fds[chosen][0]), chosen);
+        all->got++;
+    }
+    return 0;
+}
+
+static int write_both(void *arg)
+{
+    struct choices *all = arg;
+
+    for (unsigned char i = 0; i < 2; i++) {
+        int status = thrum_sleep(thrum_ms(i));
+
+        if (status)
+            return status;
+        write_byte(all->fds[1 - i][1], (unsigned char)(1 - i));
+    }
+    return 0;
+}
+
+static int cancel_it(void *arg)
+{
+    struct choices *all = arg;
+
+    thrum_task_cancel(all->task, 0, NULL);
+    return 0;
+}
+
+/* What was not taken is still there, however the two, the cancel and the time meet. */
+static int choose(void *arg)
+{
+    struct choices all = {.stop = THRUM_EVENT_INIT, .status = 0};
+    thrum_group group;
+    int status, left = 0;
+
+    make_pipe(all.fds[0]);
+    make_pipe(all.fds[1]);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, take_two, &all, NULL, &all.task), 0);
+    CHECK_EQ(thrum_group_spawn(&group, write_both, &all, NULL, NULL), 0);
+    if (arg)
+        CHECK_EQ(thrum_group_spawn(&group, cancel_it, &all, NULL, NULL), 0);
+    status = thrum_group_close(&group, 0, NULL);
+    thrum_task_unref(all.task);
+    for (int i = 0; i < 2; i++) {
+        left += try_read(all.fds[i][0]) == i;
+        close_both(all.fds[i]);
+    }
+    if (status)
+        return status;
+    CHECK_EQ(all.got + left, 2);
+    return arg || all.got == 2 ? 0 : ERR_LOST;
+}
+
+TEST(a_select_of_descriptors_loses_nothing)
+{
+    for (size_t i = 0; i < STRATEGIES; i++)
+        for (int cancels = 0; cancels < 2; cancels++) {
+            thrum_explore_options options = quiet(strategies[i]);
+            int yes;
+
+            options.flags |= THRUM_EXPLORE_TWICE;
+            options.schedules = 500;
+            CHECK_EQ(thrum_explore(&options, choose, cancels ? &yes : NULL, NULL), 0);
+        }
+}
+
+TEST(a_select_of_descriptors_can_be_cancelled_anywhere)
+{
+    thrum_explore_options options = quiet(THRUM_STRATEGY_DEFAULT);
+
+    options.flags |= THRUM_EXPLORE_CANCEL;
+    options.schedules = 1000;
+    CHECK_EQ(thrum_explore(&options, choose, NULL, NULL), 0);
+}
+
 /* ---- the same again -------------------------------------------------------------------------- */
 
 struct talk {
@@ -390,6 +492,28 @@ TEST(what_nobody_inside_makes_ready_is_a_deadlock)
     snprintf(want, sizeof want, "waits for descriptor %d, to read", fds[0]);
     CHECK(strstr(said, want) != NULL);
     CHECK(strstr(said, "only while there is a hold") != NULL);
+    close_both(fds);
+}
+
+static int select_in_vain(void *arg)
+{
+    const int *fds = arg;
+    thrum_event never = THRUM_EVENT_INIT;
+    thrum_case cases[] = {thrum_case_event(&never), thrum_case_fd(fds[0], THRUM_FD_READ)};
+
+    return thrum_select(cases, 2, 0);
+}
+
+TEST(a_select_in_vain_says_for_which_descriptor)
+{
+    char want[64];
+    int fds[2];
+
+    make_pipe(fds);
+    CHECK_EQ(run_simulated(select_in_vain, fds), THRUM_EDEADLOCK);
+    snprintf(want, sizeof want, ", descriptor %d, to read", fds[0]);
+    CHECK(strstr(said, "the first of several: event") != NULL);
+    CHECK(strstr(said, want) != NULL);
     close_both(fds);
 }
 

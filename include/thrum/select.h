@@ -1,7 +1,9 @@
 /*
  * select.h - waiting for the first of several things: an item or room in a
- * queue, an event, permits, a mutex, a latch, a promise, the end of a task, a
- * point in time.
+ * queue, an event, permits, a mutex or rwlock, a latch, a promise, the end of a
+ * task, a descriptor that is ready, a point in time. A condition is none of them:
+ * to wait for it lets go of a mutex, which would be an effect of a case that is not
+ * chosen.
  *
  *     int item;
  *     thrum_case cases[] = {thrum_case_get(&queue, &item), thrum_case_event(&stop),
@@ -27,10 +29,12 @@
 #define THRUM_SELECT_H
 
 #include <thrum/event.h>
+#include <thrum/fd.h>
 #include <thrum/latch.h>
 #include <thrum/mutex.h>
 #include <thrum/promise.h>
 #include <thrum/queue.h>
+#include <thrum/rwlock.h>
 #include <thrum/semaphore.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
@@ -48,7 +52,10 @@ enum thrum_case_kind {
     THRUM_CASE_PROMISE = 7,
     THRUM_CASE_ENDED = 8,
     THRUM_CASE_TIME = 9,
-    THRUM_CASE_NOW = 10
+    THRUM_CASE_NOW = 10,
+    THRUM_CASE_FD = 11,
+    THRUM_CASE_READ = 12,
+    THRUM_CASE_WRITE = 13
 };
 
 /* One thing that may happen. `result` is for the reader, the other fields are the runtime's. */
@@ -56,7 +63,7 @@ typedef struct thrum_case {
     uint32_t kind;
     uint32_t permits;
     int result; /* of the case that was chosen: see its constructor. Others' are untouched */
-    uint32_t unused;
+    int fd;
     void *object;
     void *item;
     int64_t when;
@@ -109,6 +116,17 @@ static inline thrum_case thrum_case_lock(thrum_mutex *mutex)
     return thrum_case_of(THRUM_CASE_LOCK, mutex, NULL);
 }
 
+/* Lock it for reading, for writing. Result: 0. Readers do not overtake a writer who selects. */
+static inline thrum_case thrum_case_read(thrum_rwlock *rwlock)
+{
+    return thrum_case_of(THRUM_CASE_READ, rwlock, NULL);
+}
+
+static inline thrum_case thrum_case_write(thrum_rwlock *rwlock)
+{
+    return thrum_case_of(THRUM_CASE_WRITE, rwlock, NULL);
+}
+
 /* The latch's count is 0. Result: 0. */
 static inline thrum_case thrum_case_latch(thrum_latch *latch)
 {
@@ -128,6 +146,21 @@ static inline thrum_case thrum_case_promise(thrum_promise *promise, void *value)
 static inline thrum_case thrum_case_ended(thrum_task *task)
 {
     return thrum_case_of(THRUM_CASE_ENDED, task, NULL);
+}
+
+/*
+ * The descriptor is ready for one of `events`, THRUM_FD_* or both. Result: those that have come,
+ * and what else thrum_fd_wait returns but for a cancel: -EBADF, -EPERM, -ENOMEM, -ENOSPC. Nothing
+ * is read or written; if another case is chosen, what was to be read still is. One that was
+ * closed without thrum_fd_closing may never be chosen.
+ */
+static inline thrum_case thrum_case_fd(int fd, unsigned events)
+{
+    thrum_case one = thrum_case_of(THRUM_CASE_FD, NULL, NULL);
+
+    one.fd = fd;
+    one.permits = events;
+    return one;
 }
 
 /* It is that time, or later; thrum_never(): a case that is never chosen. Result: 0. */
@@ -172,9 +205,9 @@ static inline thrum_case thrum_case_now(void)
  *             so, to let others run
  *   returns   the index of the case that was chosen, whose `result` then says what came of it;
  *             THRUM_ECANCELED, -ENOMEM: none was, nothing has happened;
- *             -EINVAL: n is 0 or beyond INT_MAX, no such flag or kind of case, a number of
- *             permits that is 0 or above the semaphore's bound; -EDEADLK: a case can never be
- *             chosen, for the calling task has that mutex, is that task, or one that it waits
+ *             -EINVAL: n is 0 or beyond INT_MAX, no such flag, kind of case or event, a number
+ *             of permits that is 0 or above the semaphore's bound; -EDEADLK: a case can never be
+ *             chosen, for the calling task has that lock, is that task, or one that it waits
  *             for; THRUM_EFOREIGN: a task of another runtime
  */
 THRUM_API THRUM_NODISCARD int thrum_select(thrum_case *cases, size_t n, unsigned flags);

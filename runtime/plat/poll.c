@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -158,6 +159,23 @@ void thrum_poll_forget(struct poll *poll, int fd)
 bool thrum_poll_valid(int fd)
 {
     return fcntl(fd, F_GETFD) >= 0;
+}
+
+int thrum_poll_peek(int fd, uint32_t events)
+{
+    struct pollfd one = {.fd = fd};
+    uint32_t found;
+
+    if (fd < 0)
+        return -EBADF;
+    one.events = (short)((events & POLL_READ ? POLLIN : 0) | (events & POLL_WRITE ? POLLOUT : 0));
+    if (poll(&one, 1, 0) <= 0)
+        return 0;
+    if (one.revents & POLLNVAL)
+        return -EBADF;
+    found = one.revents & (POLLERR | POLLHUP) ? POLL_BOTH : 0;
+    found |= (one.revents & POLLIN ? POLL_READ : 0) | (one.revents & POLLOUT ? POLL_WRITE : 0);
+    return (int)(found & events);
 }
 
 /* *woken: somebody has said so. */

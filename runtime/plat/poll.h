@@ -45,6 +45,9 @@ void thrum_poll_forget(struct poll *poll, int fd);
 /* Is there a descriptor of this number? */
 bool thrum_poll_valid(int fd);
 
+/* Any thread. For which of `events` it is ready now, always for a file on a disk; or -EBADF. */
+int thrum_poll_peek(int fd, uint32_t events);
+
 /*
  * Sleep at most timeout_ns nanoseconds; negative: for ever. Returns the number of descriptors that
  * were found ready, which is 0 after a time-out, a wake or a signal. A wake ends one sleep, now or

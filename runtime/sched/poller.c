@@ -50,6 +50,12 @@ bool thrum_poller_valid(struct scheduler *scheduler, int fd)
     return thrum_poll_valid(fd);
 }
 
+int thrum_poller_peek(struct scheduler *scheduler, int fd, uint32_t events)
+{
+    (void)scheduler;
+    return thrum_poll_peek(fd, events);
+}
+
 /* ---- a hand: the number of the list, its length, how many were taken --------------------------- */
 
 #define HAND_ONE ((uint64_t)1 << 16)

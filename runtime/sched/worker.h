@@ -243,6 +243,7 @@ int thrum_poller_arm(struct scheduler *scheduler, int fd, uint32_t events, uint6
                      bool *known);
 void thrum_poller_forget(struct scheduler *scheduler, int fd);
 bool thrum_poller_valid(struct scheduler *scheduler, int fd);
+int thrum_poller_peek(struct scheduler *scheduler, int fd, uint32_t events);
 
 /* While a hold of the caller is out: a moment after it was taken. */
 uint64_t thrum_scheduler_moment(const struct scheduler *scheduler);

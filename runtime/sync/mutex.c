@@ -218,7 +218,7 @@ void thrum_mutex_unlock(thrum_mutex *mutex)
 
 /* ---- in a select ----------------------------------------------------------------------------- */
 
-static int check(const thrum_case *one)
+static int check(thrum_case *one)
 {
     return thrum_mutex_owned(one->object) ? -EDEADLK : 0;
 }

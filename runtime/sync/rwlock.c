@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "runtime/sched/worker.h"
+#include "runtime/sync/select.h"
 #include "runtime/task/detect.h"
 #include "runtime/task/waiters.h"
 
@@ -126,14 +127,30 @@ static bool must_wait(thrum_rwlock *rwlock, enum wish wish, bool next)
     }
 }
 
+static bool is_next(const struct waiters *list, const struct waiter *self)
+{
+    return !self->linked || list->first == self;
+}
+
 static bool again(struct waiters *list, struct waiter *self)
 {
-    return !must_wait((thrum_rwlock *)(void *)list, (enum wish)self->stamp,
-                      !self->linked || list->first == self);
+    return !must_wait((thrum_rwlock *)(void *)list, (enum wish)self->stamp, is_next(list, self));
+}
+
+static bool ready(struct waiters *list, struct waiter *self)
+{
+    uint32_t seen = load_relaxed(&list->state); /* relaxed: a guess */
+
+    do {
+        if (is_next(list, self) && can_have(seen, (enum wish)self->stamp))
+            return true;
+    } while (!cas_relaxed(&list->state, &seen, seen | WAITED)); /* relaxed: the lock orders it for
+                                                                   who sees it */
+    return false;
 }
 
 static const struct waiters_kind kind = {
-    .again = again, .left = left, .wait = {.what = "rwlock"}};
+    .again = again, .ready = ready, .left = left, .wait = {.what = "rwlock"}};
 
 static int wait_for(thrum_rwlock *rwlock, enum wish wish)
 {
@@ -228,3 +245,55 @@ void thrum_rwlock_write_unlock(thrum_rwlock *rwlock)
         thrum_detect_released(rwlock);
     unlock(rwlock, WRITING);
 }
+
+/* ---- in a select ----------------------------------------------------------------------------- */
+
+static int check(thrum_case *one)
+{
+    return owned(one->object) ? -EDEADLK : 0;
+}
+
+static uint32_t state_of(const thrum_case *one)
+{
+    return load_relaxed(&((const thrum_rwlock *)one->object)->state); /* relaxed: a guess */
+}
+
+static bool glance_to_read(const thrum_case *one)
+{
+    return can_have(state_of(one), READ);
+}
+
+static bool glance_to_write(const thrum_case *one)
+{
+    return can_have(state_of(one), WRITE);
+}
+
+static void come_to_read(thrum_case *one, struct waiter *self)
+{
+    (void)one;
+    self->stamp = READ;
+}
+
+static void come_to_write(thrum_case *one, struct waiter *self)
+{
+    (void)one;
+    self->stamp = WRITE;
+}
+
+static int result(thrum_case *one, const struct waiter *self)
+{
+    own(one->object, (enum wish)self->stamp);
+    return self->stamp == WRITE ? known(one->object, 0, NULL) : 0;
+}
+
+const struct select_kind thrum_select_read = {.waiters = &kind,
+                                              .check = check,
+                                              .glance = glance_to_read,
+                                              .enter = come_to_read,
+                                              .result = result};
+
+const struct select_kind thrum_select_write = {.waiters = &kind,
+                                               .check = check,
+                                               .glance = glance_to_write,
+                                               .enter = come_to_write,
+                                               .result = result};

@@ -17,7 +17,7 @@
  *           A waiter that was passed over because the sleep had ended stands in no
  *           list; what it would have been given has gone to the next
  *
- * Permits and a mutex can be taken without the lock by somebody who is faster,
+ * Permits and locks can be taken without the lock by somebody who is faster,
  * between the claim of one's own sleep and the taking. Then the sleep is used up,
  * and another one begins, with the waiters where they are: as after a cancel that
  * was for nobody. A waiter that was passed over meanwhile asks again first, and
@@ -36,6 +36,7 @@
 #include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
 #include "runtime/sync/select.h"
+#include "runtime/task/fd.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/task.h"
 
@@ -48,7 +49,7 @@ static struct waiters *list_of_task(void *task)
     return &((struct thrum_task *)task)->waiters;
 }
 
-static int check_task(const thrum_case *one)
+static int check_task(thrum_case *one)
 {
     return thrum_task_over(one->object, NULL) ? 0
                                                : thrum_task_check_join(one->object, "thrum_select");
@@ -74,6 +75,35 @@ static const struct select_kind the_end = {.waiters = &thrum_task_joiners,
                                            .glance = glance_at_task,
                                            .result = status_of_task};
 
+/* The object is the watch, once it has been checked. */
+static int check_descriptor(thrum_case *one)
+{
+    return thrum_fd_select(one->fd, one->permits, &one->object);
+}
+
+static bool glance_at_descriptor(const thrum_case *one)
+{
+    return thrum_fd_glance(one->fd, one->permits);
+}
+
+static void come_to_descriptor(thrum_case *one, struct waiter *self)
+{
+    self->stamp = one->permits;
+}
+
+static int events_of_descriptor(thrum_case *one, const struct waiter *self)
+{
+    (void)one;
+    return thrum_fd_result(self);
+}
+
+static const struct select_kind readiness = {.waiters = &thrum_fd_waiters,
+                                             .check = check_descriptor,
+                                             .glance = glance_at_descriptor,
+                                             .enter = come_to_descriptor,
+                                             .result = events_of_descriptor,
+                                             .unlock = thrum_fd_unlock};
+
 /* NULL: there is no object to wait for. */
 static const struct select_kind *kind_of_case(const thrum_case *one)
 {
@@ -85,7 +115,10 @@ static const struct select_kind *kind_of_case(const thrum_case *one)
                                                       [THRUM_CASE_LATCH] = &thrum_select_latch,
                                                       [THRUM_CASE_PROMISE] = &thrum_select_promise,
                                                       [THRUM_CASE_ENDED] = &the_end,
-                                                      [THRUM_CASE_NOW] = NULL};
+                                                      [THRUM_CASE_NOW] = NULL,
+                                                      [THRUM_CASE_FD] = &readiness,
+                                                      [THRUM_CASE_READ] = &thrum_select_read,
+                                                      [THRUM_CASE_WRITE] = &thrum_select_write};
 
     return kinds[one->kind];
 }
@@ -118,6 +151,7 @@ struct selection {
     size_t otherwise; /* if nothing can happen at once; n: wait */
     size_t timed;     /* whose time comes first; n: none */
     size_t objects;   /* how many cases have one */
+    bool descriptors; /* some do */
     size_t entered;   /* those before this one have been */
     int64_t now;      /* when it was called, if there is a time */
     struct wait wait; /* the sleep */
@@ -132,13 +166,14 @@ static size_t draw(size_t n)
 /* 0, or what is wrong with the case. Note what it is for all. */
 static int consider(struct selection *all, size_t i)
 {
-    const thrum_case *one = &all->cases[i];
+    thrum_case *one = &all->cases[i];
     const struct select_kind *kind;
 
-    if (one->kind < THRUM_CASE_GET || one->kind > THRUM_CASE_NOW)
+    if (one->kind < THRUM_CASE_GET || one->kind > THRUM_CASE_WRITE)
         return -EINVAL;
     kind = kind_of_case(one);
     all->objects += kind != NULL;
+    all->descriptors |= one->kind == THRUM_CASE_FD;
     if (one->kind == THRUM_CASE_NOW && all->otherwise == all->n)
         all->otherwise = i;
     if (one->kind == THRUM_CASE_TIME && one->when != INT64_MAX &&
@@ -186,9 +221,29 @@ static bool take(thrum_case *one)
 }
 
 /* Lock held; free afterwards. */
+static void unlock(const thrum_case *one)
+{
+    const struct select_kind *kind = kind_of_case(one);
+
+    if (kind->unlock)
+        kind->unlock(one->object);
+    else
+        lock_leave(lock_of(one));
+}
+
+/* The same. */
 static void leave(thrum_case *one)
 {
-    thrum_waiter_leave(lock_of(one), list_of(one), waiter_of(one), kind_of_case(one)->waiters);
+    const struct select_kind *kind = kind_of_case(one);
+    struct waiter *self = waiter_of(one);
+
+    if (!kind->unlock) {
+        thrum_waiter_leave(lock_of(one), list_of(one), self, kind->waiters);
+        return;
+    }
+    if (self->linked)
+        thrum_waiters_unlink(list_of(one), self);
+    kind->unlock(one->object);
 }
 
 /* ---- look ------------------------------------------------------------------------------------ */
@@ -294,7 +349,7 @@ static enum entry enter(struct selection *all, size_t i)
     }
     if (entry == ENTRY_OPEN && !self->linked)
         thrum_waiters_link_first(list_of(one), self);
-    lock_leave(lock_of(one));
+    unlock(one);
     return entry;
 }
 
@@ -326,7 +381,7 @@ static void leave_all(struct selection *all)
         lock_enter(lock_of(one));
         if (waiter_of(one)->claimed) {
             settle(all, i);
-            lock_leave(lock_of(one));
+            unlock(one);
         } else {
             leave(one);
         }
@@ -433,15 +488,20 @@ static int sleep_once(struct selection *all)
 
 static int wait_for_one(struct selection *all)
 {
+    struct scheduler *scheduler = worker_here()->scheduler;
     int status = thrum_cancel_check();
 
     if (status)
         return status;
+    if (all->descriptors)
+        thrum_poller_expect(scheduler);
     do {
         status = begin(all);
         if (!status)
             status = sleep_once(all);
     } while (status == -EAGAIN);
+    if (all->descriptors)
+        thrum_poller_dismiss(scheduler);
     leave_all(all);
     ASSERT((all->chosen == all->n) == (status != 0));
     return status;

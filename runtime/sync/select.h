@@ -14,13 +14,15 @@ struct select_kind {
     struct waiters *(*list)(void *object); /* NULL: the object begins with it */
     uint32_t *(*lock)(void *object);       /* NULL: the list's */
     /* 0; a status: it could never be chosen. NULL: nothing can be wrong. */
-    int (*check)(const thrum_case *one);
+    int (*check)(thrum_case *one);
     /* Without the lock. Is it there? It need not be true any more when it is looked at again. */
     bool (*glance)(const thrum_case *one);
     /* Lock held. Fill in what the object wants to find in a waiter that comes. NULL: nothing. */
     void (*enter)(thrum_case *one, struct waiter *self);
     /* Lock held. It was chosen: what the call that waits for it alone would return. NULL: 0. */
     int (*result)(thrum_case *one, const struct waiter *self);
+    /* Lock held; free afterwards. NULL: there is nothing to do on leaving it. */
+    void (*unlock)(void *object);
 };
 
 extern const struct select_kind thrum_select_get;
@@ -28,6 +30,8 @@ extern const struct select_kind thrum_select_put;
 extern const struct select_kind thrum_select_event;
 extern const struct select_kind thrum_select_acquire;
 extern const struct select_kind thrum_select_lock;
+extern const struct select_kind thrum_select_read;
+extern const struct select_kind thrum_select_write;
 extern const struct select_kind thrum_select_latch;
 extern const struct select_kind thrum_select_promise;
 

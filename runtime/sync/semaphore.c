@@ -197,7 +197,7 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
 
 /* ---- in a select ----------------------------------------------------------------------------- */
 
-static int check(const thrum_case *one)
+static int check(thrum_case *one)
 {
     return in_range(one->object, one->permits) ? 0 : -EINVAL;
 }

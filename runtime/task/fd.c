@@ -34,14 +34,6 @@ _Static_assert((int)THRUM_FD_READ == (int)POLL_READ && (int)THRUM_FD_WRITE == (i
 
 #define FIRST_CHUNK 64u /* watches */
 
-struct watch {
-    struct waiters list; /* a waiter's stamp: what it waits for, and then its result */
-    uint64_t posted;     /* atomic: generation of the last arming, and what it has found */
-    bool known;          /* lock: the poller knows the number, as far as we know */
-};
-
-#define NOBODY ((struct woken){NULL, NULL, 0})
-
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static unsigned chunk_of(int fd, unsigned *index)
@@ -124,30 +116,37 @@ static uint64_t next_key(struct watch *watch, int fd)
     return (uint64_t)generation << 32 | (uint32_t)fd;
 }
 
-static void give(struct watch *watch, struct waiter *one, int result, struct woken *woken)
+static void give(struct watch *watch, struct waiter *one, int result)
 {
-    one->stamp = (uint32_t)result;
-    thrum_waiters_claim_this(&watch->list, one, woken);
+    one->item = pointer_of((uint64_t)(int64_t)result);
+    thrum_waiters_claim_this(&watch->list, one, &watch->woken);
+}
+
+int thrum_fd_result(const struct waiter *self)
+{
+    return (int)(int64_t)word_of(self->item);
 }
 
 /* All but one, or NULL, wait for what has been closed. */
-static void fail(struct watch *watch, const struct waiter *but, struct woken *woken)
+static void fail(struct watch *watch, const struct waiter *but)
 {
     struct waiter *next;
 
     for (struct waiter *one = watch->list.first; one; one = next) {
         next = one->next;
         if (one != but)
-            give(watch, one, -EBADF, woken);
+            give(watch, one, -EBADF);
     }
 }
 
-/* For all who wait; if that cannot be, they are told, but `comer`, whose the status is. */
-static int arm(struct scheduler *scheduler, struct watch *watch, int fd, const struct waiter *comer,
-               struct woken *woken)
+/*
+ * For all who wait, and `comer`, or NULL, linked or not; if that cannot be, they are told, but not
+ * he, whose the status is.
+ */
+static int arm(struct scheduler *scheduler, struct watch *watch, int fd, const struct waiter *comer)
 {
     bool known = watch->known;
-    uint32_t events = 0;
+    uint32_t events = comer ? comer->stamp : 0;
     int err;
 
     for (const struct waiter *one = watch->list.first; one; one = one->next)
@@ -155,14 +154,13 @@ static int arm(struct scheduler *scheduler, struct watch *watch, int fd, const s
     POINT("fd.arm");
     err = thrum_poller_arm(scheduler, fd, events, next_key(watch, fd), &known);
     if (err || (watch->known && !known))
-        fail(watch, comer, woken);
+        fail(watch, comer);
     watch->known = err == 0;
     return err;
 }
 
 /* Not without end under one hold of the lock: the arming for the rest finds it ready again. */
-static void see_to_posted(struct scheduler *scheduler, struct watch *watch, int fd,
-                          struct woken *woken)
+static void see_to_posted(struct scheduler *scheduler, struct watch *watch, int fd)
 {
     uint32_t events = (uint32_t)load_acquire(&watch->posted); /* EDGE fd.posted */
     struct waiter *next;
@@ -171,22 +169,26 @@ static void see_to_posted(struct scheduler *scheduler, struct watch *watch, int 
         return;
     store_relaxed(&watch->posted, (uint64_t)watch->list.state << 32); /* relaxed: an arming finds
                                                                          one event at most */
-    for (struct waiter *one = watch->list.first; one && woken->n < WAKE_BATCH; one = next) {
+    for (struct waiter *one = watch->list.first; one && watch->woken.n < WAKE_BATCH; one = next) {
         next = one->next;
         if (one->stamp & events)
-            give(watch, one, (int)(one->stamp & events), woken);
+            give(watch, one, (int)(one->stamp & events));
     }
     if (watch->list.first)
-        (void)arm(scheduler, watch, fd, NULL, woken);
+        (void)arm(scheduler, watch, fd, NULL);
 }
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
 /* Leave the lock, and wake whom we have claimed. */
-static void leave(struct scheduler *scheduler, struct watch *watch, int fd, struct woken woken)
+static void leave(struct scheduler *scheduler, struct watch *watch, int fd)
 {
-    for (;; woken = NOBODY) {
-        see_to_posted(scheduler, watch, fd, &woken);
+    for (;;) {
+        struct woken woken;
+
+        see_to_posted(scheduler, watch, fd);
+        woken = watch->woken;
+        watch->woken = (struct woken){NULL, NULL, 0};
         waiters_unlock(&watch->list);
         POINT("fd.left");
         thrum_woken_ready(&woken);
@@ -219,7 +221,7 @@ void thrum_fd_polled(struct scheduler *scheduler, uint64_t key, uint32_t events)
     POINT("fd.posted");
     fence_seq(); /* EDGE fd.posted */
     if (lock_try(&watch->list.lock))
-        leave(scheduler, watch, fd, NOBODY);
+        leave(scheduler, watch, fd);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -257,8 +259,8 @@ static bool sleep_again(struct scheduler *scheduler, struct watch *watch, int fd
     else if (self->linked)
         thrum_waiters_unlink(&watch->list, self);
     else if (!*status)
-        *status = (int)self->stamp; /* its event came when it looked asleep no more */
-    leave(scheduler, watch, fd, NOBODY);
+        *status = thrum_fd_result(self); /* its event came when it looked asleep no more */
+    leave(scheduler, watch, fd);
     return again;
 }
 
@@ -270,7 +272,7 @@ static int wait_for(struct scheduler *scheduler, struct watch *watch, int fd, st
     do {
         thrum_strand_waits(self->wait.strand, &kind, object);
         if (thrum_wait_sleep(&self->wait) == WAIT_WOKEN)
-            return (int)self->stamp;
+            return thrum_fd_result(self);
         status = thrum_cancel_deliver();
     } while (sleep_again(scheduler, watch, fd, self, &status));
     return status;
@@ -280,15 +282,14 @@ static int wait_for(struct scheduler *scheduler, struct watch *watch, int fd, st
 static int link_and_wait(struct scheduler *scheduler, struct watch *watch, int fd,
                          struct waiter *self)
 {
-    struct woken woken = NOBODY;
     int err;
 
     waiters_lock(&watch->list);
     thrum_waiters_link(&watch->list, self);
-    err = arm(scheduler, watch, fd, self, &woken);
+    err = arm(scheduler, watch, fd, self);
     if (err)
         thrum_waiters_unlink(&watch->list, self);
-    leave(scheduler, watch, fd, woken);
+    leave(scheduler, watch, fd);
     return err ? err : wait_for(scheduler, watch, fd, self);
 }
 
@@ -319,7 +320,6 @@ int thrum_fd_wait(int fd, unsigned events)
 
 void thrum_fd_closing(int fd)
 {
-    struct woken woken = NOBODY;
     struct scheduler *scheduler;
     struct watch *watch;
 
@@ -332,9 +332,88 @@ void thrum_fd_closing(int fd)
     thrum_point_at(THRUM_POINT_RELEASE, watch);
     waiters_lock(&watch->list);
     (void)next_key(watch, fd);
-    fail(watch, NULL, &woken);
+    fail(watch, NULL);
     if (watch->known)
         thrum_poller_forget(scheduler, fd);
     watch->known = false;
-    leave(scheduler, watch, fd, woken);
+    leave(scheduler, watch, fd);
+}
+
+/* ---- selects --------------------------------------------------------------------------------- */
+
+/* Lock held. What it waits for, or a status; 0: nothing yet, and it will be told. */
+static int look(struct scheduler *scheduler, struct watch *watch, struct waiter *self)
+{
+    int fd = (int)load_relaxed(&watch->fd); /* relaxed: see thrum_fd_select */
+    int found = thrum_poller_peek(scheduler, fd, self->stamp);
+    int err = 0;
+
+    if (found < 0)
+        return found;
+    if (found == 0 || !watch->known) /* what is no descriptor to wait for, arming says */
+        err = arm(scheduler, watch, fd, self);
+    return err ? err : found;
+}
+
+static bool is_ready(struct waiters *list, struct waiter *self)
+{
+    struct watch *watch = container_of(list, struct watch, list);
+
+    self->item = pointer_of((uint64_t)(int64_t)look(worker_here()->scheduler, watch, self));
+    return self->item != NULL;
+}
+
+/* Nobody takes it from it. */
+static bool again(struct waiters *list, struct waiter *self)
+{
+    (void)list;
+    return self->item != NULL;
+}
+
+/* While nothing moves: for what it is waited for, by all. */
+static void tell_watch(const void *object, bool still, char *text, size_t size)
+{
+    const struct watch *watch = object;
+    uint32_t events = 0;
+
+    for (const struct waiter *one = still ? watch->list.first : NULL; one; one = one->next)
+        events |= one->stamp;
+    if (events)
+        tell(object_of((int)load_relaxed(&watch->fd), events), still, text, size); /* relaxed: as
+                                                                                      above */
+    else
+        snprintf(text, size, "descriptor %d", (int)load_relaxed(&watch->fd)); /* relaxed: as above */
+}
+
+const struct waiters_kind thrum_fd_waiters = {
+    .again = again, .ready = is_ready, .wait = {"descriptor", tell_watch}};
+
+/* A number that is none has a watch for all such, which is never armed. */
+int thrum_fd_select(int fd, uint32_t events, void **watch)
+{
+    struct scheduler *scheduler = worker_here()->scheduler;
+    struct watch *found;
+    int err;
+
+    if (events == 0 || events & ~(uint32_t)POLL_BOTH)
+        return -EINVAL;
+    err = find_or_make(scheduler, fd, &found);
+    if (err == -ENOMEM)
+        return err;
+    if (err)
+        found = &fds_of(scheduler)->none;
+    store_relaxed(&found->fd, err ? UINT32_MAX : (uint32_t)fd); /* relaxed: always the same */
+    *watch = found;
+    return 0;
+}
+
+bool thrum_fd_glance(int fd, uint32_t events)
+{
+    return thrum_poller_peek(worker_here()->scheduler, fd, events) != 0;
+}
+
+void thrum_fd_unlock(void *watch)
+{
+    leave(worker_here()->scheduler, watch, (int)load_relaxed(&((struct watch *)watch)->fd));
+    /* relaxed: as above */
 }
