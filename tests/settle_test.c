@@ -1,5 +1,8 @@
 /* settle_test.c - waiting until all others wait, and letting time pass. */
 #include <errno.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "runtime/atomic/verbs.h"
 #include "workers.h"
@@ -363,6 +366,139 @@ static int backwards(void *arg)
 TEST(time_does_not_go_back)
 {
     CHECK_EQ(run_with(1, backwards, NULL), 0);
+}
+
+/* ---- a clock that jumps ---------------------------------------------------------------------- */
+
+static int jumping(int workers, thrum_fn fn, void *arg)
+{
+    thrum_runtime *runtime = runtime_with(workers);
+    int status;
+
+    thrum_runtime_jump(runtime);
+    status = thrum_runtime_run(runtime, fn, arg, NULL);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+    return status;
+}
+
+static void jumping_everywhere(thrum_fn fn, void *arg)
+{
+    for (int workers = 1; workers <= 8; workers *= 2)
+        CHECK_EQ(jumping(workers, fn, arg), 0);
+}
+
+#define DAYS 100
+
+static int sleep_for_days(void *arg)
+{
+    struct sleeper *sleeper = arg;
+
+    for (int i = 0; i < DAYS; i++)
+        CHECK_EQ(thrum_sleep(thrum_s(86400 + sleeper->number)), 0);
+    add_relaxed(&sleeper->all->woken, 1); /* relaxed: a counter */
+    return 0;
+}
+
+static int many_sleep_for_days(void *arg)
+{
+    struct sleepers all = {.woken = 0};
+    struct sleeper sleepers[SLEEPERS];
+    thrum_time begin = thrum_now();
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < SLEEPERS; i++) {
+        sleepers[i] = (struct sleeper){&all, i};
+        CHECK_EQ(thrum_group_spawn(&group, sleep_for_days, &sleepers[i], NULL, NULL), 0);
+    }
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(load_relaxed(&all.woken), SLEEPERS); /* relaxed: all have ended */
+    CHECK_LE(thrum_s(DAYS * (int64_t)86400), thrum_between(begin, thrum_now()));
+    return 0;
+}
+
+TEST(where_there_is_nothing_but_sleep_time_jumps)
+{
+    jumping_everywhere(many_sleep_for_days, NULL);
+}
+
+static void real_pause(void)
+{
+    struct timespec pause = {0, 20000000}; /* time for a jump that must not be */
+
+    nanosleep(&pause, NULL);
+}
+
+static int call_that_takes_time(void *arg)
+{
+    (void)arg;
+    real_pause();
+    return 0;
+}
+
+static int call_within_an_hour(void *arg)
+{
+    (void)arg;
+    return thrum_to_thread(NULL, call_that_takes_time, NULL);
+}
+
+static int no_jump_beside_a_call(void *arg)
+{
+    return thrum_wait_for(call_within_an_hour, arg, thrum_s(3600));
+}
+
+TEST(time_does_not_jump_beside_a_call_on_another_thread)
+{
+    REAL_WORLD_ONLY;
+    jumping_everywhere(no_jump_beside_a_call, NULL);
+}
+
+static void *write_later(void *arg)
+{
+    real_pause();
+    CHECK_EQ(write(((int *)arg)[1], "x", 1), 1);
+    return NULL;
+}
+
+static int wait_readable(void *arg)
+{
+    return thrum_fd_wait(((int *)arg)[0], THRUM_FD_READ);
+}
+
+static int no_jump_beside_a_descriptor(void *arg)
+{
+    int ends[2];
+    pthread_t thread;
+    int status;
+
+    (void)arg;
+    CHECK_EQ(pipe(ends), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, write_later, ends), 0);
+    status = thrum_wait_for(wait_readable, ends, thrum_s(3600));
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    close(ends[0]);
+    close(ends[1]);
+    return status < 0 ? status : 0;
+}
+
+TEST(time_does_not_jump_beside_a_descriptor)
+{
+    REAL_WORLD_ONLY;
+    jumping_everywhere(no_jump_beside_a_descriptor, NULL);
+}
+
+TEST(a_deadlock_is_one_with_such_a_clock_too)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+    thrum_runtime *runtime;
+
+    options.report = no_report;
+    options.workers = 2;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), 0);
+    thrum_runtime_jump(runtime);
+    CHECK_EQ(thrum_runtime_run(runtime, settle_then_hang, NULL, NULL), THRUM_EDEADLOCK);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */

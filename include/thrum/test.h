@@ -18,9 +18,9 @@
  * A test is a task. Each one is run in the simulated world (THRUM_SIMULATE in run.h), once for
  * each of 20 seeds, and then in the real one with 1, 2 and 8 workers, each time in a process and
  * a runtime of its own, so that it may crash or hang without hurting the others, and begins with
- * the program's variables as they are at its start. In the simulated world time costs nothing: the
- * clock jumps when all wait. What fails is printed with what it has said, and with a line that
- * does it again:
+ * the program's variables as they are at its start. Time costs nothing in either: the clock jumps
+ * when all wait (thrum_runtime_jump). What fails is printed with what it has said, and with a line
+ * that does it again:
  *
  *     FAIL a_slow_answer_is_given_up, simulated with seed 7
  *       again: THRUM_SIM=7 ./server_test --only a_slow_answer_is_given_up
@@ -33,8 +33,8 @@
  *     --seeds N          simulated with the seeds 0 to N - 1; 0: not at all; THRUM_SEEDS=N does
  *                        the same
  *     --explore N        besides in N orders of thrum_explore (explore.h), which looks harder, and
- *                        shrinks what fails: the test's own variables must then begin anew with each
- *                        run. THRUM_REPLAY does it again
+ *                        shrinks what fails: the test must set up its variables itself then.
+ *                        THRUM_REPLAY does it again
  *     --workers N,N,...  in the real world with so many workers; 0: not at all
  *     --no-fork          in this process, and what it says is not held back: for a debugger
  *
@@ -52,6 +52,7 @@
 #include <thrum/condition.h>
 #include <thrum/event.h>
 #include <thrum/mutex.h>
+#include <thrum/run.h>
 #include <thrum/scope.h>
 #include <thrum/task.h>
 #include <thrum/time.h>
@@ -94,6 +95,17 @@ THRUM_API THRUM_NODISCARD int thrum_settle(void);
  *             and part of the time may have passed
  */
 THRUM_API THRUM_NODISCARD int thrum_advance(int64_t duration);
+
+/*
+ * From the next run on (run.h), whenever every task of this runtime waits and only time can wake
+ * one, set the clock of the process forward to the first deadline (Trio: MockClock's autojump): so
+ * sleeping costs nothing with any number of workers. While a task waits for a descriptor, a call
+ * runs on another thread or a hold is out, time passes as always. THRUM_TEST does this for each
+ * test; a simulated world is like that anyway. Other runtimes of the process have the same clock.
+ *
+ *   context   any thread; for good
+ */
+THRUM_API void thrum_runtime_jump(thrum_runtime *runtime);
 
 /*
  * A number that is another one after each time that the calling task has waited or yielded, that
@@ -515,16 +527,20 @@ static inline thrum_value thrum_value_signed(uintmax_t word)
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-/* Flags: only in that world; the test must fail, and it is a failure if it passes. */
+/*
+ * Flags: only in that world; the test must fail, and it is a failure if it passes; its clock is
+ * never set forward, but by thrum_advance, in the real world.
+ */
 #define THRUM_TEST_SIMULATED 1u
 #define THRUM_TEST_REAL 2u
 #define THRUM_TEST_FAILS 4u
+#define THRUM_TEST_REAL_TIME 8u
 
 typedef struct thrum_test_options {
     /*
-     * How long it may take, in its own time, which in the simulated world is virtual: then it is
-     * printed who waits for what, and the test is cancelled. THRUM_FOREVER: no limit, so that a
-     * deadlock is found at once (run.h). 0: a day in the simulated world, no limit in the real one.
+     * How long it may take, in its own time: then it is printed who waits for what, and the test is
+     * cancelled. THRUM_FOREVER: no limit, so that a deadlock is found at once (run.h). 0: a day in
+     * the simulated world, no limit in the real one.
      */
     int64_t timeout;
     uint32_t flags;       /* see above */

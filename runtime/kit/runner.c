@@ -183,6 +183,8 @@ static int run_once(struct kit_run *run, const struct world *world)
     options.stack_bytes = run->test->options.stack_bytes;
     thrum_kit_verdict_begin();
     status = thrum_runtime_create(&runtime, &options);
+    if (!status && !(run->test->options.flags & THRUM_TEST_REAL_TIME))
+        thrum_runtime_jump(runtime);
     if (!status) {
         run_watched(run, runtime);
         status = thrum_runtime_close(runtime);

@@ -14,7 +14,8 @@
  * above. README.md has the proof.
  *
  * The same moment is what a test may wait for (task/settle.c), timers or not. It is told first: a
- * deadlock is one that lasts when it goes on.
+ * deadlock is one that lasts when it goes on. And while there is nothing but timers, a test's clock
+ * may be set forward.
  *
  * Edges
  *   sched.rest   rests -> rests, look   what everybody did before
@@ -43,42 +44,47 @@ static bool timers_wanted(const struct scheduler *scheduler)
     return false;
 }
 
+/* What there is to be told, if all are at rest. */
+enum at_rest { NOTHING, SETTLED, STUCK, EARLY };
+
 /* relaxed: `busy` has brought what was written last, or has moved on. */
-static bool is_stuck(const struct scheduler *scheduler)
+static enum at_rest look(const struct scheduler *scheduler)
 {
-    return load_relaxed(&scheduler->runs) != 0 &&  /* relaxed: see above */
-           load_relaxed(&scheduler->holds) == 0 && /* relaxed: see above */
-           !poller_wanted(scheduler) &&
-           scheduler->verbs->stuck && !timers_wanted(scheduler);
+    if (load_relaxed(&scheduler->runs) == 0 ||  /* relaxed: see above */
+        load_relaxed(&scheduler->holds) != 0)   /* relaxed: see above */
+        return NOTHING;
+    if (load_relaxed(&scheduler->settling) != 0) /* relaxed: see above */
+        return SETTLED;
+    if (poller_wanted(scheduler) || !scheduler->verbs->stuck)
+        return NOTHING;
+    if (!timers_wanted(scheduler))
+        return STUCK;
+    return load_relaxed(&scheduler->jumps) ? EARLY : NOTHING; /* relaxed: see above */
 }
 
-/* Somebody waits for this moment; whoever is outside with a hold counts as running. */
-static bool is_settled(const struct scheduler *scheduler)
+static void tell(struct scheduler *scheduler, enum at_rest seen, uint64_t moment)
 {
-    return UNLIKELY(load_relaxed(&scheduler->settling) != 0) && /* relaxed: see above */
-           load_relaxed(&scheduler->holds) == 0;                /* relaxed: likewise */
+    if (seen == SETTLED)
+        scheduler->verbs->settled(scheduler);
+    else if (seen == STUCK)
+        scheduler->verbs->stuck(scheduler, moment);
+    else
+        thrum_scheduler_jump(scheduler, INT64_MAX);
 }
 
 bool thrum_worker_may_rest(struct scheduler *scheduler)
 {
     /* MUTANT-OK acquire: deadlocks are not in the models. MUTANT-OK release: a counter */
     uint64_t busy = add_acq_rel(&scheduler->busy, -BUSY_ONE) - BUSY_ONE; /* EDGE sched.rest */
+    enum at_rest seen;
 
-    bool settled;
-
-    if (LIKELY(busy_in(busy) != 0))
-        return true;
-    settled = is_settled(scheduler);
-    if (LIKELY(!settled && !is_stuck(scheduler)))
+    if (LIKELY(busy_in(busy) != 0) || LIKELY((seen = look(scheduler)) == NOTHING))
         return true;
     POINT("rest.stuck");
     /* MUTANT-OK acquire: as above. MUTANT-OK release: likewise */
     if (!cas_acq_rel(&scheduler->busy, &busy, busy + BUSY_ONE + BUSY_CAME)) /* EDGE sched.rest */
         return true; /* somebody has come, and looks when it rests */
-    if (settled)
-        scheduler->verbs->settled(scheduler);
-    else
-        scheduler->verbs->stuck(scheduler, busy / BUSY_CAME);
+    tell(scheduler, seen, busy / BUSY_CAME);
     return false;
 }
 

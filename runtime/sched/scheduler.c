@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "runtime/atomic/asymmetric.h"
+#include "runtime/plat/clock.h"
 #include "runtime/plat/cpus.h"
 #include "runtime/plat/memory.h"
 #include "runtime/plat/overflow.h"
@@ -196,6 +197,19 @@ int64_t thrum_scheduler_due(const struct scheduler *scheduler)
             first = due;
     }
     return first;
+}
+
+int64_t thrum_scheduler_jump(struct scheduler *scheduler, int64_t most)
+{
+    int64_t gap = thrum_scheduler_due(scheduler) - thrum_clock_now();
+
+    if (gap < 0)
+        gap = 0;
+    if (gap > most)
+        gap = most;
+    thrum_clock_skip(gap);
+    thrum_scheduler_stir(scheduler);
+    return gap;
 }
 
 /* All are to leave, whatever is armed. */

@@ -147,6 +147,7 @@ struct scheduler {
     uint64_t foreign; /* atomic: fibers made ready from outside with no hold out */
     uint64_t watches; /* atomic: tasks that wait for descriptors */
     uint64_t settling; /* atomic: tasks that wait until all others do: task/settle.c */
+    uint32_t jumps;    /* atomic: when there is nothing but timers the clock is set forward */
     uint64_t alert __attribute__((aligned(CACHE_LINE))); /* atomic: fibers must look before inline
                                                             starts when it has moved; from 1 */
     uint32_t poller;                /* atomic: index + 1 of the worker that polls */
@@ -201,9 +202,17 @@ unsigned thrum_scheduler_size(const struct scheduler *scheduler);
 /* Any thread, after the clock was skipped: who sleeps looks at it again. */
 void thrum_scheduler_stir(struct scheduler *scheduler);
 
-/* When the first timer is due, or earlier; TIMER_NEVER: none is armed. Exact but for those that
-   were called off, if everybody else is at rest. */
+/*
+ * When the first timer is due, or earlier; TIMER_NEVER: none is armed. Exact but for those that
+ * were called off, if everybody else is at rest.
+ */
 int64_t thrum_scheduler_due(const struct scheduler *scheduler);
+
+/*
+ * Likewise. Set the clock of the process forward to that time, but by `most` nanoseconds at most,
+ * and let everybody look at it. By how much it was.
+ */
+int64_t thrum_scheduler_jump(struct scheduler *scheduler, int64_t most);
 
 /*
  * By a task. A number that is another one after each time that it has waited or given way. In a

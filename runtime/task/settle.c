@@ -123,26 +123,13 @@ int thrum_settle(void)
     return settle(runtime_here("thrum_settle"));
 }
 
-/* To the next deadline, or all that is left. How much of that is left then. */
-static int64_t skip(struct thrum_runtime *runtime, int64_t left)
-{
-    int64_t gap = thrum_scheduler_due(&runtime->scheduler) - thrum_clock_now();
-
-    gap = gap < 0 ? 0 : gap;
-    if (gap > left)
-        gap = left;
-    thrum_clock_skip(gap);
-    thrum_scheduler_stir(&runtime->scheduler);
-    return left - gap;
-}
-
 /* Time that really passes meanwhile is not counted: whatever was to end in time does. */
 static int advance(struct thrum_runtime *runtime, int64_t left)
 {
     int status = settle(runtime);
 
     while (!status && (left > 0 || thrum_scheduler_due(&runtime->scheduler) <= thrum_clock_now())) {
-        left = skip(runtime, left);
+        left -= thrum_scheduler_jump(&runtime->scheduler, left);
         status = settle(runtime);
     }
     return status;
@@ -159,6 +146,12 @@ int thrum_advance(int64_t duration)
         return advance(runtime, duration);
     status = thrum_sleep(duration);
     return status ? status : settle(runtime);
+}
+
+void thrum_runtime_jump(thrum_runtime *runtime)
+{
+    thrum_scheduler_here(&runtime->scheduler);
+    store_relaxed(&runtime->scheduler.jumps, 1); /* relaxed: the next run brings it */
 }
 
 bool thrum_test_simulated(void)
