@@ -19,9 +19,9 @@
  *
  * The search is the one of Wing and Gong (Testing and Verifying Concurrent Objects, 1993), made
  * fast by never trying twice the same calls from the same state (Lowe, Testing for
- * Linearizability, 2017). It takes exponential time in bad cases, so it has bounds; histories of some
- * dozens of calls are what it is for. In the simulated world (explore.h) it belongs at the end of
- * the explored function, whose status it can be.
+ * Linearizability, 2017). It takes exponential time in bad cases, so it has bounds; histories of
+ * some dozens of calls are what it is for. In the simulated world (explore.h) it belongs at the end
+ * of the explored function, whose status it can be.
  *
  * That a call waits for ever is nothing that this could find: see hold.h for deadlocks. One that
  * was refused or cancelled is a call like any other, which a model makes without an effect.

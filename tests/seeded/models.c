@@ -28,7 +28,7 @@ static void tell(const char *const *names, const thrum_record *call, bool return
         snprintf(text, size, "= %lld", (long long)call->got);
 }
 
-/* ---- a place in memory ------------------------------------------------------------------------ */
+/* ---- a place in memory ----------------------------------------------------------------------- */
 
 static bool register_step(void *state, const thrum_record *call, const void *context)
 {
@@ -49,7 +49,7 @@ static void register_tell(const thrum_record *call, bool returned, char *text, s
 const thrum_model model_register = {
     .name = "register", .state_bytes = 8, .step = register_step, .tell = register_tell};
 
-/* ---- queues ----------------------------------------------------------------------------------- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 struct queue_state {
     uint64_t count;
@@ -150,7 +150,7 @@ thrum_model model_queue(const struct model_queue *queue)
                          .context = queue};
 }
 
-/* ---- permits ---------------------------------------------------------------------------------- */
+/* ---- permits --------------------------------------------------------------------------------- */
 
 static void sem_begin(void *state, const void *context)
 {
@@ -185,7 +185,7 @@ thrum_model model_sem(const struct model_sem *sem)
                          .context = sem};
 }
 
-/* ---- locks ------------------------------------------------------------------------------------ */
+/* ---- locks ----------------------------------------------------------------------------------- */
 
 struct lock_state {
     uint64_t writer; /* its lane + 1 */
@@ -239,7 +239,7 @@ static void lock_tell(const thrum_record *call, bool returned, char *text, size_
 const thrum_model model_lock = {
     .name = "lock", .state_bytes = sizeof(struct lock_state), .step = lock_step, .tell = lock_tell};
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static bool event_step(void *state, const thrum_record *call, const void *context)
 {
@@ -268,7 +268,7 @@ static void event_tell(const thrum_record *call, bool returned, char *text, size
 const thrum_model model_event = {
     .name = "event", .state_bytes = 8, .step = event_step, .tell = event_tell};
 
-/* ---- promises --------------------------------------------------------------------------------- */
+/* ---- promises -------------------------------------------------------------------------------- */
 
 struct promise_state {
     int64_t resolved;
@@ -309,7 +309,7 @@ const thrum_model model_promise = {.name = "promise",
                                    .step = promise_step,
                                    .tell = promise_tell};
 
-/* ---- broadcasts ------------------------------------------------------------------------------- */
+/* ---- broadcasts ------------------------------------------------------------------------------ */
 
 struct broadcast_state {
     int64_t sent;
