@@ -67,6 +67,25 @@ static void check_said(const char *format, const void *object)
     }
 }
 
+/* The cycle has a line that says so: in the simulated world tasks are called by their paths. */
+static void check_cycle(const char *who, const char *waits, const char *whom, const void *object)
+{
+    const char *cycle = strstr(said, "  the cycle:\n");
+    bool named = !getenv("THRUM_SIM");
+    char words[128], text[128];
+
+    snprintf(words, sizeof words, waits, object);
+    CHECK(cycle != NULL);
+    cycle = strstr(cycle, words);
+    CHECK(cycle != NULL);
+    if (!named)
+        return;
+    snprintf(text, sizeof text, "    task %s 0x", who);
+    CHECK(strstr(said, text) != NULL);
+    snprintf(text, sizeof text, "task %s 0x", whom);
+    CHECK(strncmp(cycle + strlen(words), text, strlen(text)) == 0);
+}
+
 static int wait_for(void *event)
 {
     return thrum_event_wait(event);
@@ -235,6 +254,9 @@ TEST(two_tasks_hold_what_the_other_wants)
                      (unsigned long long)locks.holders[k]);
             check_said(text, k == 0 ? &locks.first : &locks.second);
         }
+        check_said("  the cycle:\n", NULL);
+        check_cycle("one", "waits for mutex %p, held by ", "two", &locks.second);
+        check_cycle("two", "waits for mutex %p, held by ", "one", &locks.first);
     }
 }
 
@@ -279,6 +301,8 @@ TEST(two_tasks_join_each_other)
 
         CHECK_EQ(deadlocks(join_in_a_circle, &circle, counts[i]), THRUM_EDEADLOCK);
         check_said("waits for the end of task a", NULL);
+        check_said("  the cycle:\n", NULL);
+        check_said(", which is ", NULL);
         check_said("waits for the end of task b", NULL);
     }
 }

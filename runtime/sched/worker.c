@@ -111,6 +111,14 @@ void thrum_point_slow(unsigned what, const void *object)
         world->point(world, what, object);
 }
 
+void thrum_has_slow(const void *object, int n)
+{
+    struct world *world = thrum_world_self();
+
+    if (world && thrum_lane_self()->current)
+        world->has(world, object, n);
+}
+
 /* The same wherever the program was built. */
 static uint64_t place_of(const char *file, int line)
 {

@@ -16,6 +16,10 @@
 #include <stdint.h>
 
 #include <thrum/detail/draw.h>
+#include <thrum/detail/point.h>
+
+#include "runtime/atomic/verbs.h"
+#include "runtime/base/base.h"
 
 struct fiber;
 struct scheduler;
@@ -48,11 +52,29 @@ struct world {
     /* As thrum_poller_arm and _forget; what is found goes to the verb `polled`, on the loop. */
     int (*arm)(struct world *world, int fd, uint32_t events, uint64_t key, bool *known);
     void (*forget)(struct world *world, int fd);
+    /* The running task has n more of an object that does not know who has it; n < 0: less. */
+    void (*has)(struct world *world, const void *object, int n);
     const uint32_t *until; /* atomic: not 0: done. The world's, while it is driven */
 };
 
 /* The calling task's world; NULL: it is the real one, or this is no task. */
 struct world *thrum_world_self(void);
+
+/* For reports in a simulated world: see `has`. In the real one a load and a branch. */
+void thrum_has_slow(const void *object, int n);
+
+#ifdef THRUM_MODEL
+static inline void thrum_has(const void *object, int n)
+{
+    (void)object, (void)n;
+}
+#else
+static inline void thrum_has(const void *object, int n)
+{
+    if (UNLIKELY(load_relaxed(&thrum_simulated))) /* relaxed: as in detail/point.h */
+        thrum_has_slow(object, n);
+}
+#endif
 
 /* The time in the calling thread's world, as thrum_clock_now. */
 int64_t thrum_world_now(void);

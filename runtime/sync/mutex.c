@@ -128,8 +128,16 @@ static void tell(const void *object, bool still, char *text, size_t size)
         snprintf(text, size, "mutex %p", object);
 }
 
+static void blockers(const void *object, const struct strand *strand, struct blockers *blockers)
+{
+    const thrum_mutex *mutex = object;
+
+    (void)strand;
+    blockers->add(blockers, load_relaxed(&mutex->owner), "held by"); /* relaxed: everybody sleeps */
+}
+
 static const struct waiters_kind kind = {
-    .again = again, .ready = ready, .left = left, .wait = {"mutex", tell}};
+    .again = again, .ready = ready, .left = left, .wait = {"mutex", tell, blockers}};
 
 int thrum_mutex_wait(thrum_mutex *mutex, struct waiter *self, const void *where)
 {

@@ -472,9 +472,9 @@ static void tell_joiners(const void *object, bool still, char *text, size_t size
 }
 
 static const struct waiters_kind getting = {
-    .again = get_again, .ready = get_ready, .left = get_left, .wait = {"queue", tell_getters}};
+    .again = get_again, .ready = get_ready, .left = get_left, .wait = {.what = "queue", .tell = tell_getters}};
 static const struct waiters_kind putting = {
-    .again = put_again, .ready = put_ready, .left = put_left, .wait = {"queue", tell_putters}};
+    .again = put_again, .ready = put_ready, .left = put_left, .wait = {.what = "queue", .tell = tell_putters}};
 
 static int status_of(const struct waiter *self)
 {
@@ -566,7 +566,7 @@ static bool all_done(struct waiters *list, struct waiter *self)
     return !self->linked || container_of((void *)list, thrum_queue, join_first)->unfinished == 0;
 }
 
-static const struct waiters_kind joining = {.again = all_done, .wait = {"queue", tell_joiners}};
+static const struct waiters_kind joining = {.again = all_done, .wait = {.what = "queue", .tell = tell_joiners}};
 
 int thrum_queue_join(thrum_queue *queue)
 {

@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "runtime/sched/worker.h"
+#include "runtime/sched/world.h"
 #include "runtime/sync/select.h"
 #include "runtime/task/detect.h"
 #include "runtime/task/waiters.h"
@@ -77,6 +78,8 @@ static bool take(thrum_rwlock *rwlock, enum wish wish)
     while (!(seen & WAITED) && can_have(seen, wish)) {
         if (cas_acquire(&rwlock->state, &seen, had(seen, wish))) { /* EDGE rwlock.held */
             own(rwlock, wish);
+            if (wish == READ)
+                thrum_has(rwlock, 1);
             return true;
         }
     }
@@ -149,8 +152,33 @@ static bool ready(struct waiters *list, struct waiter *self)
     return false;
 }
 
+/*
+ * The writer who has it; else, of who wants to read, the last one in front of him who wants to write.
+ * Who has it for reading it does not know.
+ */
+static void blockers(const void *object, const struct strand *strand, struct blockers *blockers)
+{
+    const thrum_rwlock *rwlock = object;
+    const struct waiter *writer = NULL;
+    struct strand_sleep sleep;
+
+    if (load_relaxed(&rwlock->state) & WRITING) { /* relaxed: everybody sleeps */
+        blockers->add(blockers, load_relaxed(&rwlock->owner), "held by"); /* relaxed: likewise */
+        return;
+    }
+    for (const struct waiter *at = list_of(rwlock)->first; at && at->wait.strand != strand;
+         at = at->next)
+        if (at->stamp == WRITE)
+            writer = at;
+    if (writer && thrum_strand_sleep(writer->wait.strand, &sleep))
+        blockers->add(blockers, sleep.who & ~WHO_KIND, "behind");
+}
+
 static const struct waiters_kind kind = {
-    .again = again, .ready = ready, .left = left, .wait = {.what = "rwlock"}};
+    .again = again,
+    .ready = ready,
+    .left = left,
+    .wait = {.what = "rwlock", .blockers = blockers}};
 
 static int wait_for(thrum_rwlock *rwlock, enum wish wish)
 {
@@ -159,6 +187,8 @@ static int wait_for(thrum_rwlock *rwlock, enum wish wish)
 
     if (!status)
         own(rwlock, wish);
+    if (!status && wish == READ)
+        thrum_has(rwlock, 1);
     return status;
 }
 
@@ -232,6 +262,7 @@ void thrum_rwlock_read_unlock(thrum_rwlock *rwlock)
 {
     if (!(load_relaxed(&rwlock->state) & ~(WAITED | WRITING))) /* relaxed: the caller is counted */
         thrum_panic("thrum_rwlock_read_unlock was called on a lock that nobody has for reading");
+    thrum_has(rwlock, -1);
     unlock(rwlock, 1);
 }
 
@@ -283,6 +314,8 @@ static void come_to_write(thrum_case *one, struct waiter *self)
 static int result(thrum_case *one, const struct waiter *self)
 {
     own(one->object, (enum wish)self->stamp);
+    if (self->stamp == READ)
+        thrum_has(one->object, 1);
     return self->stamp == WRITE ? known(one->object, 0, NULL) : 0;
 }
 

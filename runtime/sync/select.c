@@ -422,7 +422,7 @@ static void tell(const void *object, bool still, char *text, size_t size)
     }
 }
 
-static const struct wait_kind several = {"select", tell};
+static const struct wait_kind several = {.what = "select", .tell = tell};
 
 /* With one object, or only a time, as if it were waited for alone. */
 static void say_what(const struct selection *all)

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 
+#include "runtime/sched/world.h"
 #include "runtime/sync/select.h"
 #include "runtime/task/waiters.h"
 
@@ -83,7 +84,10 @@ int thrum_sem_try_acquire(thrum_sem *sem, uint32_t n)
     thrum_point_at(THRUM_POINT_ACQUIRE, sem);
     if (!in_range(sem, n))
         return -EINVAL;
-    return take(sem, n) ? 0 : -EAGAIN;
+    if (!take(sem, n))
+        return -EAGAIN;
+    thrum_has(sem, (int)n);
+    return 0;
 }
 
 /* Lock held. Hand out what is there to those who come first. True: there are more of them. */
@@ -147,9 +151,18 @@ static bool ready(struct waiters *list, struct waiter *self)
 static const struct waiters_kind kind = {
     .again = again, .ready = ready, .left = left, .wait = {.what = "semaphore"}};
 
+static int wait_for(thrum_sem *sem, uint32_t n)
+{
+    struct waiter self = {.stamp = n};
+    int status = thrum_waiter_wait(list_of(sem), &self, &kind);
+
+    if (!status)
+        thrum_has(sem, (int)n);
+    return status;
+}
+
 int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
 {
-    struct waiter self;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, sem);
     if (!task_calls())
@@ -158,11 +171,12 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
         return -EINVAL;
     if (LIKELY(can_have(load_relaxed(&sem->state), n))) { /* relaxed: a guess */
         thrum_spend(); /* before: who gives way keeps nobody waiting */
-        if (LIKELY(take(sem, n)))
+        if (LIKELY(take(sem, n))) {
+            thrum_has(sem, (int)n);
             return 0;
+        }
     }
-    self.stamp = n;
-    return thrum_waiter_wait(list_of(sem), &self, &kind);
+    return wait_for(sem, n);
 }
 
 int thrum_sem_release(thrum_sem *sem, uint32_t n)
@@ -172,6 +186,7 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
     thrum_point_at(THRUM_POINT_RELEASE, sem);
     if (n > sem->bound)
         return -EINVAL;
+    thrum_has(sem, -(int)n);
     while (!(seen & WAITED)) {
         if (seen > sem->bound - n)
             return -EINVAL;
@@ -214,5 +229,12 @@ static void come(thrum_case *one, struct waiter *self)
     self->stamp = one->permits;
 }
 
+static int result(thrum_case *one, const struct waiter *self)
+{
+    (void)self;
+    thrum_has(one->object, (int)one->permits);
+    return 0;
+}
+
 const struct select_kind thrum_select_acquire = {
-    .waiters = &kind, .check = check, .glance = glance, .enter = come};
+    .waiters = &kind, .check = check, .glance = glance, .enter = come, .result = result};

@@ -14,11 +14,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "runtime/plat/memory.h"
+#include "runtime/task/cycle.h"
 #include "runtime/task/registry.h"
 #include "runtime/task/task.h"
 #include "runtime/task/walk.h"
+#include "runtime/world/sim.h"
 
-#define REPORTED 100 /* sleepers that a report lists; it says how many there are */
+#define REPORTED SLEEPERS_MAX /* sleepers that a report lists; it says how many there are */
 #define INDENT 40    /* levels; further down the number leads the line */
 
 struct teller {
@@ -27,6 +30,8 @@ struct teller {
     bool still;           /* nothing moves: objects can be looked at */
     unsigned long most;   /* sleepers to show */
     unsigned long asleep; /* sleepers met */
+    struct sim *sim;      /* the simulated world, or NULL */
+    struct sleepers *met; /* they are kept here; or NULL */
     int err;
 };
 
@@ -59,18 +64,45 @@ static void put_what(const struct strand_sleep *sleep, bool still, char *text, s
         snprintf(text, size, "%s %p", sleep->what->what, sleep->object);
 }
 
-static void tell(struct teller *teller, unsigned depth, const struct strand_sleep *sleep)
+/* In a simulated world a task has a path, by which a history calls it. */
+static bool put_path(const struct teller *teller, const struct strand *strand, char *text,
+                     size_t size)
 {
-    char who[64], what[128], text[256], level[16] = "";
+    const struct player *player = teller->sim ? fiber_of(strand)->player : NULL;
+
+    return player && thrum_player_path(player, text, size) < size;
+}
+
+static void keep(struct teller *teller, unsigned depth, struct strand *strand,
+                 const struct strand_sleep *sleep)
+{
+    struct sleeper *sleeper;
+
+    if (!teller->met || teller->met->count == SLEEPERS_MAX)
+        return;
+    sleeper = &teller->met->all[teller->met->count++];
+    *sleeper = (struct sleeper){.strand = strand, .sleep = *sleep, .depth = depth};
+    if (!put_path(teller, strand, sleeper->name, sizeof sleeper->name))
+        put_who(sleep->who, sleeper->name, sizeof sleeper->name);
+}
+
+static void tell(struct teller *teller, unsigned depth, struct strand *strand,
+                 const struct strand_sleep *sleep)
+{
+    char who[64], what[128], text[384], level[16] = "", path[32] = "";
 
     if (teller->asleep++ >= teller->most)
         return;
+    keep(teller, depth, strand, sleep);
     put_who(sleep->who, who, sizeof who);
+    if (!put_path(teller, strand, path, sizeof path))
+        path[0] = '\0';
     put_what(sleep, teller->still, what, sizeof what);
     if (depth > INDENT)
         snprintf(level, sizeof level, "%u: ", depth);
-    snprintf(text, sizeof text, "%*s%s%s waits for %s",
-             2 * (int)(depth > INDENT ? INDENT : depth), "", level, who, what);
+    snprintf(text, sizeof text, "%*s%s%s%s%s waits for %s",
+             2 * (int)(depth > INDENT ? INDENT : depth), "", level, path, path[0] ? ": " : "", who,
+             what);
     line(teller, text);
 }
 
@@ -87,7 +119,7 @@ static void tell_all(struct teller *teller, struct thrum_runtime *runtime)
         if (!thrum_walk_holds(&walk, strand, 0))
             continue;
         if (thrum_strand_sleep(strand, &sleep))
-            tell(teller, walk_depth(&walk), &sleep);
+            tell(teller, walk_depth(&walk), strand, &sleep);
         if (load_acquire(&strand->tiers) && /* EDGE strand.tier */
             thrum_walk_stands_here(&walk, strand))
             thrum_walk_descend(&walk, strand, life);
@@ -100,7 +132,7 @@ static void tell_all(struct teller *teller, struct thrum_runtime *runtime)
 
 static int write_line(int fd, const char *text)
 {
-    char whole[272];
+    char whole[400];
     size_t length = (size_t)snprintf(whole, sizeof whole, "%s\n", text);
 
     for (size_t done = 0; done < length;) {
@@ -137,13 +169,20 @@ void thrum_runtime_say(struct thrum_runtime *runtime, const char *text)
         (void)to_descriptor(&standard_error, text);
 }
 
+static void tell_line(void *arg, const char *text)
+{
+    line(arg, text);
+}
+
 static void report(struct thrum_runtime *runtime, bool again)
 {
     bool hook = runtime->options.report && !again;
     struct teller teller = {.line = hook ? to_hook : to_descriptor,
                             .arg = hook ? (void *)&runtime->options : &standard_error,
                             .still = true,
-                            .most = REPORTED};
+                            .most = REPORTED,
+                            .sim = runtime->sim,
+                            .met = thrum_memory_get(sizeof *teller.met, 16)};
     char text[128];
 
     line(&teller, again ? "thrum: deadlock: tasks that were cancelled for it wait again:"
@@ -154,6 +193,11 @@ static void report(struct thrum_runtime *runtime, bool again)
                  teller.asleep - teller.most);
         line(&teller, text);
     }
+    if (teller.met) {
+        teller.met->sim = runtime->sim;
+        thrum_cycle_tell(teller.met, tell_line, &teller);
+    }
+    thrum_memory_put(teller.met);
 }
 
 void thrum_stuck(struct scheduler *scheduler, uint64_t moment)

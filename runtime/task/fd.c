@@ -241,7 +241,7 @@ static void tell(const void *object, bool still, char *text, size_t size)
     snprintf(text, size, "descriptor %d, to %s", (int)(word >> 2), what[word & POLL_BOTH]);
 }
 
-static const struct wait_kind kind = {"descriptor", tell};
+static const struct wait_kind kind = {.what = "descriptor", .tell = tell};
 
 /* Ended by what was no event; *status says whether by a cancel. True: sleep on, in its place. */
 static bool sleep_again(struct scheduler *scheduler, struct watch *watch, int fd,

@@ -197,7 +197,7 @@ static void tell(const void *object, bool still, char *text, size_t size)
         snprintf(text, size, "the tasks of group %p", object);
 }
 
-static const struct wait_kind its_tasks = {"group", tell};
+static const struct wait_kind its_tasks = {.what = "group", .tell = tell};
 
 /*
  * Wait for all that is left, which is no longer for the owner to run. `next`,

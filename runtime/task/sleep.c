@@ -63,7 +63,7 @@ static void tell(const void *when, bool still, char *text, size_t size)
         snprintf(text, size, "its time, in %.3f s", (double)left / 1e9);
 }
 
-const struct wait_kind thrum_sleep_wait = {"time", tell};
+const struct wait_kind thrum_sleep_wait = {.what = "time", .tell = tell};
 
 /* One sleep: 0, THRUM_ECANCELED, -ENOMEM, -EAGAIN: it was woken for nobody. */
 static int sleep_once(int64_t when)

@@ -65,11 +65,18 @@ struct strand {
     struct remains left;  /* owner: by an inline task that has just failed, until that is noted */
 };
 
+/* Who keeps a task waiting, in reports: add(blockers, task, "held by"), and 0: one who has gone. */
+struct blockers {
+    void (*add)(struct blockers *blockers, uint64_t task, const char *how);
+};
+
 /* What a task can wait for, in reports. Static. */
 struct wait_kind {
     const char *what; /* "event"; its address follows, unless the next one says it all */
     /* NULL, or writes it. The object may be gone, unless `still`: then everybody sleeps. */
     void (*tell)(const void *object, bool still, char *text, size_t size);
+    /* NULL, or calls add for each who keeps the strand waiting, if the object knows. All sleep. */
+    void (*blockers)(const void *object, const struct strand *strand, struct blockers *blockers);
 };
 
 static inline struct strand *strand_of(const void *fiber)
@@ -106,6 +113,7 @@ void thrum_strand_joins(struct strand *strand, const struct wait_kind *kind, con
 void thrum_strand_joined(struct strand *strand);
 
 #define WHO_NAMED ((uint64_t)4)
+#define WHO_KIND ((uint64_t)7) /* what is not the task's address */
 
 /* What a strand waits for. */
 struct strand_sleep {

@@ -428,7 +428,16 @@ static void tell(const void *object, bool still, char *text, size_t size)
                     text + strlen(text), size - strlen(text));
 }
 
-const struct waiters_kind thrum_task_joiners = {.again = ended, .wait = {"task", tell}};
+static void blockers(const void *object, const struct strand *strand, struct blockers *blockers)
+{
+    const struct waiters *list = object;
+
+    (void)strand;
+    blockers->add(blockers, word_of(&container_of(list, const struct thrum_task, waiters)->child),
+                  "which is");
+}
+
+const struct waiters_kind thrum_task_joiners = {.again = ended, .wait = {"task", tell, blockers}};
 
 /* Until it has ended. 0, THRUM_ECANCELED, -ENOMEM. */
 static int wait_for_end(void *arg)

@@ -620,6 +620,13 @@ static bool is_stolen(struct sim *sim, struct player *child)
  * The join of `joined` cannot go on before the newest child has ended. By default this one is
  * next, on its parent's stack. If another is, or it was stolen, the parent has to wait.
  */
+static void has(struct world *world, const void *object, int n)
+{
+    struct sim *sim = sim_of(world);
+
+    thrum_sim_has(sim, runs_now(sim), object, n);
+}
+
 static void *pop(struct world *world, const void *joined)
 {
     struct sim *sim = sim_of(world);
@@ -748,6 +755,7 @@ void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
     sim->roots = 0;
     sim->refused = false;
     sim->objects_known = 0;
+    sim->holdings_count = 0;
     sim->age++;
     if (sim->oracle->strategy->begin)
         sim->oracle->strategy->begin(sim->oracle->self, sim);
@@ -768,6 +776,7 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
                                 .draw = draw,
                                 .point = point,
                                 .fault = fault,
+                                .has = has,
                                 .arm = arm,
                                 .forget = forget};
     sim->inner = verbs;
@@ -796,6 +805,7 @@ void thrum_sim_free(struct sim *sim)
     }
     thrum_descriptors_fini(sim);
     thrum_sim_timers_fini(&sim->timers);
+    thrum_memory_put(sim->holdings);
     thrum_memory_put(sim->objects);
     thrum_memory_put(sim->waiting);
     thrum_memory_put(sim);

@@ -64,6 +64,14 @@ struct sim_object {
     uint32_t age; /* of which history */
 };
 
+/* holdings.c */
+struct holding {
+    const void *object;
+    uint64_t player; /* its id */
+    uint32_t n;
+    char path[44];
+};
+
 struct sim {
     struct world world;      /* first */
     struct task_verbs verbs; /* as the scheduler sees them */
@@ -98,6 +106,8 @@ struct sim {
     uint32_t objects_known; /* in this history */
     uint32_t age;           /* counts histories */
     uint32_t roots;         /* started in this history */
+    struct holding *holdings; /* in this history */
+    size_t holdings_count, holdings_capacity;
     bool out_of_memory;
     bool refused; /* the world has refused something in this history */
     bool counted; /* in thrum_simulated */
@@ -116,6 +126,9 @@ struct player *thrum_sim_cause(struct sim *sim, struct happening *happening);
 void thrum_sim_arrive(struct sim *sim, struct player *player);
 void thrum_sim_depart(struct sim *sim, const struct player *player);
 void thrum_sim_end(struct sim *sim, struct player *player);
+
+/* holdings.c: the player has n more of it; n < 0: less. */
+void thrum_sim_has(struct sim *sim, const struct player *player, const void *object, int n);
 
 static inline struct sim *sim_of(struct world *world)
 {

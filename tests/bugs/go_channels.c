@@ -373,31 +373,31 @@ TASK(takes_unless_stopped)
 }
 KERNEL(done_after_send, 0, 0, 2, sends_and_is_done, sends_and_is_done, takes_unless_stopped, sets_x)
 
-#define BLOCKED(name, waits)                                        \
+#define BLOCKED(name, cycle)                                        \
     {                                                               \
-        "Go/" #name, name, THRUM_EDEADLOCK, 1000, "", "", "", waits \
+        "Go/" #name, name, THRUM_EDEADLOCK, 1000, "", "", "", cycle \
     }
 #define PANICS(name)                                 \
     {                                                \
         "Go/" #name, name, BUG, 1000, "", "", "", "" \
     }
 
-const struct bug bugs_go_channels[] = {BLOCKED(answer_after_cancel, "queue"),
-                                       BLOCKED(answer_after_cancel_first, "queue"),
-                                       BLOCKED(two_answers_one_heard, "queue"),
-                                       BLOCKED(gone_at_first_error, "queue"),
-                                       BLOCKED(send_with_lock, "queue mutex"),
-                                       BLOCKED(send_with_lock_among_six, "queue mutex"),
-                                       BLOCKED(second_send_with_lock, "queue mutex"),
-                                       BLOCKED(send_with_read_lock, "queue rwlock"),
-                                       BLOCKED(channels_in_two_orders, "queue queue"),
-                                       BLOCKED(both_send_twice, "queue queue"),
+const struct bug bugs_go_channels[] = {BLOCKED(answer_after_cancel, "- 1 queue"),
+                                       BLOCKED(answer_after_cancel_first, "- 2 queue"),
+                                       BLOCKED(two_answers_one_heard, "- [12] queue"),
+                                       BLOCKED(gone_at_first_error, "- 1 queue"),
+                                       BLOCKED(send_with_lock, "1 queue? 2 mutex"),
+                                       BLOCKED(send_with_lock_among_six, "* queue? * mutex"),
+                                       BLOCKED(second_send_with_lock, "1 mutex 2 queue?"),
+                                       BLOCKED(send_with_read_lock, "1 queue? 2 rwlock"),
+                                       BLOCKED(channels_in_two_orders, "1 queue? 2 queue?"),
+                                       BLOCKED(both_send_twice, "1 queue? 2 queue?"),
                                        PANICS(close_twice),
                                        PANICS(send_to_closed),
                                        PANICS(two_send_to_closed),
-                                       BLOCKED(never_closed, "queue"),
-                                       BLOCKED(stop_taken_before_tick, "queue"),
-                                       BLOCKED(answer_after_timeout, "queue"),
-                                       BLOCKED(wait_before_receive, "latch queue"),
-                                       BLOCKED(done_after_send, "latch queue"),
+                                       BLOCKED(never_closed, "- 2 queue"),
+                                       BLOCKED(stop_taken_before_tick, "- [13] queue"),
+                                       BLOCKED(answer_after_timeout, "- 2 queue"),
+                                       BLOCKED(wait_before_receive, "[12] queue? 3 latch?"),
+                                       BLOCKED(done_after_send, "[12] queue? 3 latch?"),
                                        {0}};

@@ -353,27 +353,27 @@ TASK(waits_for_none)
 }
 KERNEL(add_after_wait, adds_itself, waits_for_none)
 
-#define LOCKED(name, holds)                                         \
+#define LOCKED(name, cycle)                                         \
     {                                                               \
-        "Go/" #name, name, THRUM_EDEADLOCK, 1000, "", "", "", holds \
+        "Go/" #name, name, THRUM_EDEADLOCK, 1000, "", "", "", cycle \
     }
 
 const struct bug bugs_go_locks[] = {
-    LOCKED(two_locks, "mutex mutex"),
-    LOCKED(three_locks, "mutex mutex mutex"),
-    LOCKED(two_locks_three_tasks, "mutex mutex"),
-    LOCKED(second_lock_if_set, "mutex mutex"),
-    LOCKED(no_unlock_on_early_return, "mutex"),
+    LOCKED(two_locks, "1 mutex 2 mutex"),
+    LOCKED(three_locks, "1 mutex 2 mutex 3 mutex"),
+    LOCKED(two_locks_three_tasks, "[12] mutex 3 mutex"),
+    LOCKED(second_lock_if_set, "1 mutex 2 mutex"),
+    LOCKED(no_unlock_on_early_return, "- 3 mutex"),
     {"Go/lock_twice_if_set", lock_twice_if_set, BUG, 1000, "", "", "", ""},
     {"Go/lock_twice_among_three", lock_twice_among_three, BUG, 1000, "", "", "", ""},
-    LOCKED(read_twice, "rwlock rwlock"),
-    LOCKED(read_twice_among_three, "rwlock rwlock"),
-    LOCKED(mutex_and_read_lock, "rwlock mutex rwlock"),
-    LOCKED(mutex_and_write_lock, "rwlock mutex"),
-    LOCKED(look_then_wait, "condition"),
-    LOCKED(one_signal_for_two, "condition"),
-    LOCKED(signal_without_lock, "condition"),
-    LOCKED(no_done_when_stopped, "latch"),
-    LOCKED(wait_with_lock, "latch mutex"),
+    LOCKED(read_twice, "1 rwlock 2 rwlock"),
+    LOCKED(read_twice_among_three, "[12] rwlock 3 rwlock"),
+    LOCKED(mutex_and_read_lock, "1 rwlock 3 rwlock 2 mutex"),
+    LOCKED(mutex_and_write_lock, "1 rwlock 2 mutex"),
+    LOCKED(look_then_wait, "- 1 condition"),
+    LOCKED(one_signal_for_two, "- [12] condition"),
+    LOCKED(signal_without_lock, "- 1 condition"),
+    LOCKED(no_done_when_stopped, "- 3 latch"),
+    LOCKED(wait_with_lock, "[12] mutex 3 latch?"),
     {"Go/add_after_wait", add_after_wait, BUG, 1000, "", "", "", ""},
     {0}};

@@ -24,7 +24,12 @@ struct bug {
     const char *pct; /* the published columns: mean schedules to the bug, and found of 20 */
     const char *pos;
     const char *surw;
-    const char *waits; /* what the report of a deadlock must say is waited for, at least */
+    /*
+     * Of a deadlock, what the report must say, as fnmatch has patterns: "1 mutex 2 mutex": 1 waits
+     * for a mutex of 2, and 2 for one of 1; "queue?": perhaps from the next one; "- 3 condition":
+     * there is no cycle, and nobody helps 3.
+     */
+    const char *cycle;
 };
 
 /* The families: each ends with a NULL name. And all of them, up to a NULL. */

@@ -232,8 +232,9 @@ static int SafeStack(void *arg)
 }
 
 const struct bug bugs_other[] = {
-    {"Inspect/boundedBuffer", boundedBuffer, THRUM_EDEADLOCK, 10000, "20", "5", "9", ""},
+    {"Inspect/boundedBuffer", boundedBuffer, THRUM_EDEADLOCK, 10000, "20", "5", "9",
+     "- ? condition"},
     {"Inspect/qsort_mt", qsort_mt, THRUM_EDEADLOCK, 10000, "4714 (14)", "3004 (18)", "3048 (19)",
-     ""},
+     "? condition? ? condition?"},
     {"SafeStack", SafeStack, BUG, 2000000, "never", "never", "368921 (19)", ""},
     {0}};
