@@ -17,13 +17,16 @@ struct detour {
     bool shorter;    /* the first one has gone */
     uint32_t from;   /* numbers from this one on are moved */
     int shift;       /* so far */
+    /* Not 0: so many behind the last one known there is a new one, whom a join would run first. */
+    uint32_t newcomer;
 };
 
 struct mend {
     struct explorer *explorer;
     struct history *history;
     struct oracle recorded;
-    struct delta *some; /* a try */
+    struct delta *some; /* a try, and room for one more in front */
+    size_t more;        /* 1: there is one more in front */
     int *moved;         /* the points of each */
     uint64_t runs, turns;
 };
@@ -51,15 +54,57 @@ static uint64_t detoured(const struct path *path, const struct detour *detour)
     return now.id;
 }
 
+static uint32_t larger(uint32_t last, const struct path *path)
+{
+    bool known = path->depth > 1 && !(path->numbers[1] & HAPPENING_NUMBER);
+
+    return known && path->numbers[1] > last ? path->numbers[1] : last;
+}
+
+/* The root's last child that is known. */
+static uint32_t last_known(const struct history *history)
+{
+    uint32_t last = 0;
+
+    for (size_t i = 0; i < history->count; i++)
+        last = larger(larger(last, &history->places[i].at), &history->places[i].chosen);
+    return last;
+}
+
+static uint64_t child_of_root(uint32_t number)
+{
+    struct path path = {.depth = 0};
+
+    thrum_path_step(&path, 0);
+    thrum_path_step(&path, number);
+    return path.id;
+}
+
+/* The one before the newcomer goes first, as it did. */
+static void put_first(struct mend *mend, uint32_t newcomer)
+{
+    uint32_t last = last_known(mend->history);
+
+    mend->more = 1;
+    mend->some[0] = (struct delta){.kind = DELTA_GOES,
+                                   .at = child_of_root(last + newcomer),
+                                   .chosen = child_of_root(last + newcomer - 1)};
+}
+
 static void walk_around(struct mend *mend, const struct detour *detour)
 {
     const struct history *history = mend->history;
+    struct delta *some;
 
+    mend->more = 0;
+    if (detour->newcomer)
+        put_first(mend, detour->newcomer);
+    some = mend->some + mend->more;
     for (size_t i = 0; i < history->count; i++) {
-        mend->some[i] = history->deltas[i];
-        mend->some[i].at = detoured(&history->places[i].at, detour);
+        some[i] = history->deltas[i];
+        some[i].at = detoured(&history->places[i].at, detour);
         if (history->deltas[i].kind == DELTA_GOES)
-            mend->some[i].chosen = detoured(&history->places[i].chosen, detour);
+            some[i].chosen = detoured(&history->places[i].chosen, detour);
     }
 }
 
@@ -71,16 +116,17 @@ static bool exhausted(const struct mend *mend)
 static bool fails(struct mend *mend)
 {
     struct explorer *explorer = mend->explorer;
-    struct history *history = mend->history;
+    const struct history *history = mend->history;
+    size_t count = history->count + mend->more;
     struct retelling retelling = {.recorded = &mend->recorded};
     int status;
 
     for (size_t i = 0; i < history->count; i++)
-        mend->some[i].op = history->deltas[i].op + (uint32_t)mend->moved[i];
+        mend->some[i + mend->more].op = history->deltas[i].op + (uint32_t)mend->moved[i];
     mend->runs++;
-    status = thrum_explorer_replay(explorer, mend->some, history->count, &retelling);
+    status = thrum_explorer_replay(explorer, mend->some, count, &retelling);
     mend->turns += explorer->sim->steps;
-    return status != 0 && status != -ENOMEM && mend->recorded.deltas_count <= history->count;
+    return status != 0 && status != -ENOMEM && mend->recorded.deltas_count <= count;
 }
 
 /* ---- which --------------------------------------------------------------------------------- */
@@ -154,8 +200,12 @@ static bool try_at(struct mend *mend, int distance)
 {
     static const struct detour detours[] = {{.shift = 1},
                                             {.prefix = 1},
+                                            {.newcomer = 1},
+                                            {.newcomer = 2},
                                             {.shift = -1},
                                             {.shorter = true},
+                                            {.newcomer = 3},
+                                            {.newcomer = 4},
                                             {.prefix = 2},
                                             {.shift = 2},
                                             {.shift = -2},
@@ -182,6 +232,23 @@ static bool search(struct mend *mend)
     return false;
 }
 
+/* By what has happened. False: there was no memory. */
+static bool replace(struct history *history, const struct oracle *recorded)
+{
+    size_t bytes = recorded->deltas_count * sizeof *history->deltas;
+    struct delta *deltas = thrum_memory_get(bytes + 1, 16);
+
+    if (!deltas)
+        return false;
+    if (bytes)
+        memcpy(deltas, recorded->deltas, bytes);
+    thrum_memory_put(history->deltas);
+    history->deltas = deltas;
+    history->count = recorded->deltas_count;
+    history->hash = 0;
+    return true;
+}
+
 bool thrum_mend(struct explorer *explorer, struct history *history, uint64_t *runs)
 {
     struct mend mend = {.explorer = explorer, .history = history};
@@ -189,16 +256,12 @@ bool thrum_mend(struct explorer *explorer, struct history *history, uint64_t *ru
 
     if (history->count == 0)
         return false;
-    mend.some = thrum_memory_get(history->count * sizeof *mend.some, 16);
+    mend.some = thrum_memory_get((history->count + 1) * sizeof *mend.some, 16);
     mend.moved = thrum_memory_get(history->count * sizeof *mend.moved, 16);
     if (mend.some && mend.moved)
         found = search(&mend);
-    if (found) {
-        history->count = mend.recorded.deltas_count;
-        if (history->count)
-            memcpy(history->deltas, mend.recorded.deltas, history->count * sizeof *history->deltas);
-        history->hash = 0;
-    }
+    if (found)
+        found = replace(history, &mend.recorded);
     *runs += mend.runs;
     thrum_oracle_fini(&mend.recorded);
     thrum_memory_put(mend.some);

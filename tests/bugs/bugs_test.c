@@ -141,16 +141,39 @@ static void read_cycle(char *report, char *cycle, size_t size)
         cycle[strlen(cycle) - 1] = '\0';
 }
 
+/* A cycle begins anywhere: the first step goes behind the others. */
+static void turn(char *cycle, size_t size)
+{
+    char *second = strchr(cycle, ' ');
+    char turned[256];
+
+    second = second ? strchr(second + 1, ' ') : NULL;
+    if (!second)
+        return;
+    snprintf(turned, sizeof turned, "%s %.*s", second + 1, (int)(second - cycle), cycle);
+    snprintf(cycle, size, "%s", turned);
+}
+
+static bool is_as_told(const struct bug *bug, char *cycle, size_t size)
+{
+    if (cycle[0] == '-' || !strchr(cycle, ' '))
+        return fnmatch(bug->cycle, cycle, 0) == 0;
+    for (size_t i = 0; i < strlen(cycle); i++, turn(cycle, size))
+        if (fnmatch(bug->cycle, cycle, 0) == 0)
+            return true;
+    return false;
+}
+
 static void check_report(const struct bug *bug, char *report)
 {
     char copy[4096], cycle[256];
 
     strcpy(copy, report);
     read_cycle(report, cycle, sizeof cycle);
-    if (fnmatch(bug->cycle, cycle, 0) != 0)
+    if (!is_as_told(bug, cycle, sizeof cycle))
         fprintf(stderr, "%s should have the cycle '%s', not '%s':\n%s", bug->name, bug->cycle,
                 cycle, copy);
-    CHECK_EQ(fnmatch(bug->cycle, cycle, 0), 0);
+    CHECK(is_as_told(bug, cycle, sizeof cycle));
 }
 
 /* Found by any seed: the cycle is the program's. */
