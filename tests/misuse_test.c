@@ -658,6 +658,99 @@ static int open_twice_with_options(void *arg)
     return thrum_group_open(&group, collecting());
 }
 
+/* Around another one, so that nobody sees it at once, but whoever looks at the chain. */
+static int open_around(void *arg)
+{
+    static thrum_group group, inner;
+    thrum_scope scope;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_open(&inner, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    return thrum_scope_begin(&scope, 0);
+}
+
+static int open_around_and_cancel(void *arg)
+{
+    static thrum_group group, inner;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_open(&inner, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    thrum_group_cancel(&group, 0, NULL);
+    return thrum_yield();
+}
+
+static int open_around_and_fail(void *arg)
+{
+    static thrum_group group, inner;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_open(&inner, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    return thrum_fail(-EIO, "no");
+}
+
+static int open_around_and_close(void *arg)
+{
+    static thrum_group group, inner;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_open(&inner, NULL), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(thrum_group_close(&inner, 0, NULL), 0);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+static int begin_around(void *arg)
+{
+    thrum_timeout timeout;
+    thrum_shield shield;
+    thrum_scope scope;
+
+    CHECK_EQ(thrum_timeout_begin(&timeout, THRUM_FOREVER), 0);
+    CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
+    thrum_shield_begin(&shield);
+    switch (*(const int *)arg) {
+    case 0:
+        return thrum_timeout_begin(&timeout, THRUM_FOREVER);
+    case 1:
+        return thrum_scope_begin(&scope, 0);
+    default:
+        thrum_shield_begin(&shield);
+        return 0;
+    }
+}
+
+/* With detectors every open looks. */
+static int with_detectors(thrum_fn fn, void *arg)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.workers = 2;
+    options.flags = THRUM_DETECT;
+    return thrum_run(fn, arg, &options, NULL);
+}
+
+TEST(opening_what_is_open_further_out)
+{
+    static const thrum_fn fns[] = {open_around, open_around_and_cancel, open_around_and_fail};
+
+    for (size_t i = 0; i < sizeof(fns) / sizeof(fns[0]); i++) {
+        CHECK_DEATH((void)run_with(1, fns[i], NULL), "a group was opened that was open already");
+        CHECK_DEATH((void)with_detectors(fns[i], NULL), "was opened that is open already");
+    }
+    dies(open_around_and_close, "thrum_group_close was called on what is not open");
+    CHECK_DEATH((void)with_detectors(open_around_and_close, NULL), "was opened that is open alre");
+    for (int i = 0; i < 3; i++)
+        CHECK_DEATH((void)run_with(1, begin_around, &i), "was opened that is open already");
+}
+
 TEST(opening_what_is_open)
 {
     spans_die(begin_twice, "was opened that is open already");

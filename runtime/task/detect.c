@@ -56,6 +56,12 @@ static struct thrum_runtime *who_wants(void)
     return runtime->options.flags & THRUM_DETECT ? runtime : NULL;
 }
 
+/* Its fibers have never heard: they open groups and join in the slow way, which looks. */
+bool thrum_detects(void)
+{
+    return who_wants() != NULL;
+}
+
 /* ---- what was found -------------------------------------------------------------------------- */
 
 /* The running task: "task 0x... "fetch", spawned at main.c:10"; of others, what they run. */

@@ -21,6 +21,9 @@ static inline bool detecting(void)
                                                               comes after its making */
 }
 
+/* Is the running task's runtime one? */
+bool thrum_detects(void);
+
 /* A runtime that was just made: does it ask for it, or the environment? It ends. */
 void thrum_detect_begin(struct thrum_runtime *runtime);
 void thrum_detect_end(struct thrum_runtime *runtime);

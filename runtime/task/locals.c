@@ -156,7 +156,9 @@ static struct locals_node *node_of(const struct thrum_scope *scope)
 /* The nearest from a scope outwards; NULL: there is none. */
 static struct locals_node *nearest(const struct thrum_scope *scope)
 {
-    for (; scope; scope = scope_outer(scope))
+    uint32_t steps = 0;
+
+    for (; scope; scope = scope_next(scope, &steps))
         if (scope_flags(scope) & SCOPE_LOCALS)
             return node_of(scope);
     return NULL;

@@ -19,8 +19,9 @@ struct record *thrum_record_find(void)
 {
     const struct thrum_lane *lane = thrum_lane_self();
     struct thrum_scope *scope = lane->scope;
+    uint32_t steps = 0;
 
-    for (; scope && scope_owner(scope) == lane->current; scope = scope_outer(scope))
+    for (; scope && scope_owner(scope) == lane->current; scope = scope_next(scope, &steps))
         if (scope_flags(scope) & SCOPE_RECORD)
             return container_of(scope, struct record, scope);
     return NULL;

@@ -9,6 +9,7 @@
 #include "runtime/base/point.h"
 #include "runtime/sched/stay.h"
 #include "runtime/task/cancel.h"
+#include "runtime/task/detect.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/task.h"
 #include "runtime/task/unhandled.h"
@@ -64,6 +65,8 @@ static bool may_be_cancelled(const struct thrum_scope *start, struct strand *str
 
     if (UNLIKELY(load_relaxed(&opener->heard) != alert)) /* relaxed: what it had heard when it
                                                             spawned us happened before */
+        return true;
+    if (detecting() && thrum_detects())
         return true;
     store_relaxed(&strand->looked, alert); /* relaxed: read with a sleep's key */
     thrum_heard(alert);

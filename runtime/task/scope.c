@@ -73,8 +73,9 @@ struct sum {
 static struct sum sum_from(const struct thrum_scope *scope)
 {
     struct sum sum = {0, 0, false, NULL};
+    uint32_t steps = 0;
 
-    for (; scope && !(scope_flags(scope) & SCOPE_SHIELD); scope = scope_outer(scope)) {
+    for (; scope && !(scope_flags(scope) & SCOPE_SHIELD); scope = scope_next(scope, &steps)) {
         uint64_t back = taken_back(scope); /* first, so that they are among those counted */
         uint32_t cancels = thrum_scope_cancels(scope);
 
@@ -118,7 +119,9 @@ static uint64_t base_of(const struct thrum_scope *scope)
 /* Where the task of this identity keeps what it has seen outside of `scope`; NULL: nowhere. */
 static struct thrum_scope *keeper_from(struct thrum_scope *scope, const void *task)
 {
-    for (; scope && scope_owner(scope) == task; scope = scope_outer(scope))
+    uint32_t steps = 0;
+
+    for (; scope && scope_owner(scope) == task; scope = scope_next(scope, &steps))
         if (scope_flags(scope) & (SCOPE_SHIELD | SCOPE_RECORD))
             return scope;
     return NULL;
@@ -163,12 +166,34 @@ uint64_t thrum_scope_seen_at_start(void)
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
+static __attribute__((noreturn, cold)) void opened_again(void)
+{
+    thrum_panic("a group, scope, timeout or shield was opened that is open already");
+}
+
+void thrum_scope_ring(void)
+{
+    thrum_panic("a group was opened that was open already, and has become its own outer scope; "
+                "close it before it is opened again (with THRUM_DETECT that is noticed at once)");
+}
+
+/* Is it among those that the running task has opened? */
+static bool stands_open(const struct thrum_scope *scope, const struct thrum_lane *lane)
+{
+    const struct thrum_scope *here = lane->scope;
+    uint32_t steps = 0;
+
+    while (here && here != scope && scope_owner(here) == lane->current)
+        here = scope_next(here, &steps);
+    return here == scope;
+}
+
 void thrum_scope_push(struct thrum_scope *scope, uint32_t flags)
 {
     struct thrum_lane *lane = thrum_lane_self();
 
-    if (UNLIKELY(scope == lane->scope))
-        thrum_panic("a group, scope, timeout or shield was opened that is open already");
+    if (UNLIKELY(stands_open(scope, lane)))
+        opened_again();
     scope->outer = word_of(lane->scope);
     scope->owner = word_of(lane->current);
     scope->fiber = lane->fiber;
@@ -280,7 +305,7 @@ static bool look(struct strand *strand, struct thrum_scope *scope, const void *t
 
     POINT("scope.looked");
     store_relaxed(&strand->looked, alert); /* relaxed: read with the sleep's key */
-    *heard = !is_quiet(&sum, fiber_of(strand)) ? 0 : alert;
+    *heard = !is_quiet(&sum, fiber_of(strand)) || (detecting() && thrum_detects()) ? 0 : alert;
     return sum.cancels && (sum.level || is_news(&sum, seen_from(scope, task)));
 }
 

@@ -47,6 +47,17 @@ static inline struct thrum_scope *scope_outer(const struct thrum_scope *scope)
     return pointer_of(load_acquire(&scope->outer)); /* EDGE record.made */
 }
 
+/* The process stops: a scope that was open has been opened again, and stands in its own chain. */
+__attribute__((noreturn, cold)) void thrum_scope_ring(void);
+
+/* The next one further out, for who walks all the way; *steps counts from 0. */
+static inline struct thrum_scope *scope_next(const struct thrum_scope *scope, uint32_t *steps)
+{
+    if (UNLIKELY(++*steps == UINT32_C(1) << 26)) /* no program has as many */
+        thrum_scope_ring();
+    return scope_outer(scope);
+}
+
 /* The identity of who opened it: the lowest bit is the group's own. */
 static inline const void *scope_owner(const struct thrum_scope *scope)
 {

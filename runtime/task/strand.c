@@ -38,9 +38,9 @@ static bool counts(const struct thrum_scope *scope)
 uint32_t thrum_scope_depth(const struct thrum_scope *scope)
 {
     const void *fiber = scope->fiber;
-    uint32_t depth = 0;
+    uint32_t depth = 0, steps = 0;
 
-    for (; scope && scope->fiber == fiber; scope = scope_outer(scope))
+    for (; scope && scope->fiber == fiber; scope = scope_next(scope, &steps))
         depth += counts(scope);
     return depth;
 }
@@ -49,8 +49,9 @@ uint32_t thrum_scope_depth(const struct thrum_scope *scope)
 static uint32_t shield_depth(const struct thrum_scope *scope)
 {
     const void *fiber = scope->fiber;
+    uint32_t steps = 0;
 
-    for (; scope && scope->fiber == fiber; scope = scope_outer(scope))
+    for (; scope && scope->fiber == fiber; scope = scope_next(scope, &steps))
         if (scope_flags(scope) & SCOPE_SHIELD)
             return thrum_scope_depth(scope);
     return 0;
