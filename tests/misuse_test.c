@@ -997,6 +997,308 @@ TEST(destroying_an_event_that_somebody_waits_for)
                 "thrum_event_destroy was called while a task waits for the event");
 }
 
+/* ---- objects: numbers out of range, and ends that come twice --------------------------------- */
+
+static bool before(const void *a, const void *b)
+{
+    return *(const int *)a < *(const int *)b;
+}
+
+static void init_queues(void)
+{
+    thrum_queue_options options = THRUM_QUEUE_OPTIONS_INIT;
+    thrum_queue queue;
+
+    CHECK_EQ(thrum_queue_init(&queue, 0, NULL), -EINVAL);
+    CHECK_EQ(thrum_queue_init(&queue, SIZE_MAX - 3, NULL), -EINVAL);
+    options.limit = SIZE_MAX / 2; /* what it would take does not fit in a number */
+    CHECK_EQ(thrum_queue_init(&queue, 64, &options), -EINVAL);
+    options.limit = 0;
+    options.order = THRUM_PRIORITY; /* and no way to compare */
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &options), -EINVAL);
+    options.order = THRUM_FIFO;
+    options.before = before; /* and no need for one */
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &options), -EINVAL);
+    options.order = 99;
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &options), -EINVAL);
+}
+
+static void init_objects(void)
+{
+    thrum_broadcast broadcast;
+    thrum_barrier barrier;
+    thrum_limiter *limiter = NULL;
+    thrum_rate rate;
+    unsigned char ring[64];
+    thrum_sem sem;
+
+    CHECK_EQ(thrum_barrier_init(&barrier, 0), -EINVAL);
+    CHECK_EQ(thrum_broadcast_init(&broadcast, 0, 4, ring), -EINVAL);
+    CHECK_EQ(thrum_broadcast_init(&broadcast, 4, 0, ring), -EINVAL);
+    CHECK_EQ(thrum_broadcast_init(&broadcast, 4, 4, NULL), -EINVAL);
+    CHECK_EQ(thrum_broadcast_init(&broadcast, SIZE_MAX / 2, 4, ring), -EINVAL);
+    CHECK_EQ(thrum_limiter_create(&limiter, 0), -EINVAL);
+    CHECK_EQ(thrum_limiter_create(&limiter, UINT32_MAX), -EINVAL);
+    CHECK(limiter == NULL);
+    CHECK_EQ(thrum_rate_init(&rate, 0, 1000, 1), -EINVAL);
+    CHECK_EQ(thrum_rate_init(&rate, -1, 1000, 1), -EINVAL);
+    CHECK_EQ(thrum_rate_init(&rate, 1, 0, 1), -EINVAL);
+    CHECK_EQ(thrum_rate_init(&rate, 1, 1000, 0), -EINVAL);
+    CHECK_EQ(thrum_sem_init(&sem, 5, 3), -EINVAL);
+    CHECK_EQ(thrum_sem_init(&sem, UINT32_MAX, 0), -EINVAL);
+}
+
+static int count_too_far(void *arg)
+{
+    thrum_sem bounded = THRUM_SEM_INIT_BOUNDED(1), sem = THRUM_SEM_INIT(5);
+    thrum_latch latch;
+    thrum_queue queue;
+    thrum_rate rate;
+
+    (void)arg;
+    CHECK_EQ(thrum_sem_release(&bounded, 1), -EINVAL);
+    CHECK_EQ(thrum_sem_release(&sem, UINT32_MAX), -EINVAL);
+    CHECK_EQ(thrum_sem_acquire(&sem, 0), -EINVAL);
+    CHECK_EQ(thrum_sem_acquire(&bounded, 2), -EINVAL);
+    CHECK_EQ(thrum_sem_permits(&bounded), 1);
+    thrum_latch_init(&latch, 1);
+    CHECK_EQ(thrum_latch_count_down(&latch, 2), -EINVAL);
+    CHECK_EQ(thrum_latch_count(&latch), 1);
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), NULL), 0);
+    CHECK_EQ(thrum_queue_task_done(&queue), -EINVAL);
+    thrum_queue_destroy(&queue);
+    CHECK_EQ(thrum_rate_init(&rate, 1, 1000, 2), 0);
+    CHECK_EQ(thrum_rate_acquire(&rate, 3), -EINVAL);
+    CHECK_EQ(thrum_rate_acquire(&rate, 0), -EINVAL);
+    CHECK_EQ(thrum_rate_acquire(&rate, -1), -EINVAL);
+    CHECK_EQ(thrum_rate_acquire_within(&rate, 1, -1), -EINVAL);
+    thrum_rate_destroy(&rate);
+    return 0;
+}
+
+static int wait_for_nothing(void *arg)
+{
+    thrum_case one = thrum_case_now();
+    thrum_call call = THRUM_CALL(nothing, NULL);
+    size_t n_done;
+
+    (void)arg;
+    CHECK_EQ(thrum_wait(NULL, 0, THRUM_ALL_COMPLETED, 0, &n_done), -EINVAL);
+    CHECK_EQ(thrum_race(&call, 0, 0, NULL), -EINVAL);
+    CHECK_EQ(thrum_gather(&call, 1, ~0u, 0, NULL), -EINVAL);
+    CHECK_EQ(thrum_gather(NULL, 0, 0, 0, NULL), 0); /* nothing is done at once */
+    CHECK_EQ(thrum_select(&one, 0, 0), -EINVAL);
+    CHECK_EQ(thrum_select(&one, 1, ~0u), -EINVAL);
+    one.kind = 99;
+    CHECK_EQ(thrum_select(&one, 1, 0), -EINVAL);
+    CHECK_EQ(thrum_fd_wait(-1, THRUM_FD_READ), -EBADF);
+    CHECK_EQ(thrum_fd_wait(0, 0), -EINVAL);
+    CHECK_EQ(thrum_fd_wait(0, ~0u), -EINVAL);
+    CHECK_EQ(thrum_parallel_for(10, 3, 1, NULL, NULL), -EINVAL);
+    return 0;
+}
+
+TEST(numbers_out_of_range)
+{
+    init_queues();
+    init_objects();
+    run_everywhere(count_too_far, NULL);
+    run_everywhere(wait_for_nothing, NULL);
+}
+
+static int put_uninitialised(void *arg)
+{
+    static thrum_queue queue; /* zero-filled is no queue: it has no size of an item */
+    int item = 1;
+
+    (void)arg;
+    return thrum_queue_try_put(&queue, &item);
+}
+
+static int get_destroyed(void *arg)
+{
+    thrum_queue queue;
+    int item;
+
+    (void)arg;
+    CHECK_EQ(thrum_queue_init(&queue, sizeof item, NULL), 0);
+    thrum_queue_destroy(&queue);
+    return thrum_queue_get(&queue, &item);
+}
+
+TEST(a_queue_outside_of_its_life)
+{
+    dies(put_uninitialised, "a thrum_queue was used that was never initialised");
+    dies(get_destroyed, "a thrum_queue was used that was never initialised (thrum_queue_init), or "
+                        "that was destroyed");
+}
+
+static int serve(thrum_service *service, void *arg)
+{
+    (void)arg;
+    thrum_service_ready(service);
+    return thrum_service_pause(service, THRUM_FOREVER) == THRUM_ESHUTDOWN ? 0 : THRUM_ECANCELED;
+}
+
+static int flush(void **items, int *statuses, size_t n, void *context)
+{
+    (void)items, (void)statuses, (void)n, (void)context;
+    return 0;
+}
+
+static int end_composed_twice(void *arg)
+{
+    thrum_service_options service_options = THRUM_SERVICE_OPTIONS_INIT;
+    thrum_batcher_options batcher_options = THRUM_BATCHER_OPTIONS_INIT;
+    thrum_service service;
+    thrum_batcher batcher;
+    thrum_workers workers;
+    thrum_group group;
+    int item = 0;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    service_options.run = serve;
+    CHECK_EQ(thrum_service_start(&service, &group, &service_options), 0);
+    CHECK_EQ(thrum_service_stop(&service, THRUM_FOREVER, NULL), 0);
+    CHECK_EQ(thrum_service_stop(&service, THRUM_FOREVER, NULL), THRUM_ESTATE);
+    batcher_options.flush = flush;
+    batcher_options.most = 0;
+    CHECK_EQ(thrum_batcher_open(&batcher, &group, &batcher_options), -EINVAL);
+    batcher_options.most = 1;
+    CHECK_EQ(thrum_batcher_open(&batcher, &group, &batcher_options), 0);
+    CHECK_EQ(thrum_batcher_close(&batcher), 0);
+    CHECK_EQ(thrum_batcher_close(&batcher), THRUM_ESTATE);
+    CHECK_EQ(thrum_batcher_submit(&batcher, &item), THRUM_ESHUTDOWN);
+    CHECK_EQ(thrum_workers_open(&workers, &group, NULL), 0);
+    CHECK_EQ(thrum_workers_close(&workers), 0);
+    CHECK_EQ(thrum_workers_close(&workers), THRUM_ESTATE);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+static int end_again(void *arg)
+{
+    thrum_promise promise = THRUM_PROMISE_INIT(NULL, 0);
+    thrum_broadcast broadcast;
+    thrum_timeout timeout;
+    unsigned char ring[64];
+    int item = 1;
+
+    (void)arg;
+    CHECK_EQ(thrum_promise_fail(&promise, 3), -EINVAL);
+    CHECK_EQ(thrum_promise_set(&promise, NULL), 0);
+    CHECK_EQ(thrum_promise_set(&promise, NULL), THRUM_ESTATE);
+    thrum_promise_destroy(&promise);
+    CHECK_EQ(thrum_broadcast_init(&broadcast, sizeof item, 4, ring), 0);
+    thrum_broadcast_shutdown(&broadcast);
+    thrum_broadcast_shutdown(&broadcast);
+    CHECK_EQ(thrum_broadcast_send(&broadcast, &item), THRUM_ESHUTDOWN);
+    thrum_broadcast_destroy(&broadcast);
+    CHECK_EQ(thrum_timeout_begin(&timeout, THRUM_FOREVER), 0);
+    CHECK_EQ(thrum_timeout_end(&timeout, 0), 0);
+    CHECK_EQ(thrum_timeout_reschedule(&timeout, 5), THRUM_ESTATE);
+    CHECK_EQ(thrum_started(NULL), THRUM_ESTATE); /* nobody waits for our start */
+    return 0;
+}
+
+TEST(what_has_ended_says_so)
+{
+    run_everywhere(end_composed_twice, NULL);
+    run_everywhere(end_again, NULL);
+}
+
+static int unref_twice(void *arg)
+{
+    thrum_task *task;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, nothing, NULL, NULL, &task), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    thrum_task_unref(task);
+    thrum_task_unref(task);
+    return 0;
+}
+
+TEST(a_handle_that_is_given_back_twice)
+{
+    dies(unref_twice, "thrum_task_unref was called more often than handles of the task were given");
+}
+
+static int close_from_inside(void *arg)
+{
+    return thrum_executor_close(arg, THRUM_FOREVER, NULL);
+}
+
+static int close_executor(void *arg)
+{
+    return thrum_to_thread(arg, close_from_inside, arg);
+}
+
+TEST(an_executor_cannot_wait_for_its_own_call)
+{
+    static const int counts[] = {1, 2, 8};
+    thrum_executor *executor;
+
+    REAL_WORLD_ONLY;
+    CHECK_EQ(thrum_executor_create(&executor, NULL), 0);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        CHECK_EQ(run_with(counts[i], close_executor, executor), -EDEADLK);
+    CHECK_EQ(thrum_executor_close(executor, THRUM_FOREVER, NULL), 0);
+}
+
+static void close_twice_in_a_row(void)
+{
+    thrum_runtime *runtime = runtime_with(2);
+
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+}
+
+TEST(a_runtime_that_is_closed_twice)
+{
+    CHECK_DEATH(close_twice_in_a_row(), "thrum_runtime_close was called on what is no runtime");
+}
+
+static void options_of_runtimes(void)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+    thrum_runtime *runtime = NULL;
+    int64_t next;
+
+    options.workers = -1;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), -EINVAL);
+    options.workers = THRUM_WORKERS_MAX + 1;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), -EINVAL);
+    options.workers = 1;
+    options.stack_bytes = 1;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), -EINVAL);
+    options.stack_bytes = 0;
+    options.flags = ~0u;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), -EINVAL);
+    options.flags = 0;
+    options.abandoned_ns = -1;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), -EINVAL);
+    options.abandoned_ns = 0;
+    options.layout++;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), THRUM_ELAYOUT);
+    CHECK(runtime == NULL);
+    options.layout--;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), 0);
+    CHECK_EQ(thrum_runtime_set_workers(runtime, 0), -EINVAL);
+    CHECK_EQ(thrum_runtime_set_workers(runtime, -4), -EINVAL);
+    CHECK_EQ(thrum_runtime_set_workers(runtime, THRUM_WORKERS_MAX + 1), -EINVAL);
+    CHECK_EQ(thrum_turn(runtime, 1000, &next), THRUM_ESTATE);
+    CHECK_EQ(thrum_poll_fd(runtime), THRUM_ESTATE);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+}
+
+TEST(options_of_runtimes_out_of_range)
+{
+    options_of_runtimes();
+}
+
 /* ---- sentences: threads that run no task ----------------------------------------------------- */
 
 TEST(calls_from_a_thread_that_runs_no_task)

@@ -107,7 +107,7 @@ THRUM_API void thrum_batcher_hurry(thrum_batcher *batcher);
  *   context   task
  *   suspends  yes
  *   returns   0; THRUM_ECANCELED; -EDEADLK: called by flush; -ENOMEM: nothing was waited for,
- *             close it again
+ *             close it again; THRUM_ESTATE: it was closed before
  */
 THRUM_API THRUM_NODISCARD int thrum_batcher_close(thrum_batcher *batcher);
 

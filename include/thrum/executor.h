@@ -49,7 +49,8 @@ THRUM_API THRUM_NODISCARD int thrum_executor_create(thrum_executor **out,
  *
  *   context   a thread that runs no task
  *   returns   0; THRUM_ETIMEOUT: *busy (unless NULL) calls still run. Nothing is freed: close it
- *             again later, or leave it; -EINVAL: a negative patience
+ *             again later, or leave it; -EINVAL: a negative patience; -EDEADLK: called by one of
+ *             its calls
  */
 THRUM_API THRUM_NODISCARD int thrum_executor_close(thrum_executor *executor, int64_t patience,
                                                    size_t *busy);

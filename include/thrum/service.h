@@ -130,7 +130,8 @@ THRUM_API THRUM_NODISCARD int thrum_service_start(thrum_service *service, thrum_
  *   returns   0: it has ended, by itself or because it was cancelled at once as you wanted;
  *             THRUM_ETIMEOUT: it had to be cancelled, items may be left; THRUM_ECANCELED: the
  *             caller was cancelled, or, without `outcome`, the service, by others. For these it
- *             is gone; -EDEADLK: called by the service itself; -EINVAL: a negative patience
+ *             is gone; -EDEADLK: called by the service itself; -EINVAL: a negative patience;
+ *             THRUM_ESTATE: it was stopped before
  */
 THRUM_API int thrum_service_stop(thrum_service *service, int64_t patience, thrum_outcome *outcome);
 

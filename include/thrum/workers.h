@@ -99,7 +99,7 @@ THRUM_API void thrum_workers_shutdown(thrum_workers *workers, bool immediate);
  *   context   task
  *   suspends  until they have ended
  *   returns   0; THRUM_ECANCELED; -EDEADLK: called by one of the jobs, which it would wait for;
- *             -ENOMEM: nothing was waited for, close it again
+ *             -ENOMEM: nothing was waited for, close it again; THRUM_ESTATE: it was closed before
  */
 THRUM_API THRUM_NODISCARD int thrum_workers_close(thrum_workers *workers);
 

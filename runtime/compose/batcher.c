@@ -289,6 +289,8 @@ int thrum_batcher_close(thrum_batcher *batcher)
 {
     int status;
 
+    if (!batcher->task)
+        return THRUM_ESTATE;
     if (thrum_task_needs_me(batcher->task))
         return -EDEADLK;
     thrum_store_relaxed_64(&batcher->closing, 1); /* relaxed: the event brings it */
@@ -301,6 +303,7 @@ int thrum_batcher_close(thrum_batcher *batcher)
     if (see_off(batcher))
         status = THRUM_ECANCELED;
     thrum_task_unref(batcher->task);
+    batcher->task = NULL;
     fini(batcher);
     return status;
 }
@@ -375,8 +378,13 @@ static int await_batch(thrum_batcher *batcher, struct entry *entry)
 
 static int submit(thrum_batcher *batcher, struct entry *entry)
 {
-    int status = thrum_task_needs_me(batcher->task) ? -EDEADLK : enter(batcher, entry);
+    int status;
 
+    if (!batcher->task) /* it was closed */
+        return THRUM_ESHUTDOWN;
+    if (thrum_task_needs_me(batcher->task))
+        return -EDEADLK;
+    status = enter(batcher, entry);
     return status ? status : await_batch(batcher, entry);
 }
 

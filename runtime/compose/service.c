@@ -190,6 +190,7 @@ static void fini(thrum_service *service)
     if (service->task) {
         (void)thrum_task_off_end(service->task, &service->done);
         thrum_task_unref(service->task);
+        service->task = NULL;
     }
     thrum_promise_destroy(&service->started);
     thrum_event_destroy(&service->stop);
@@ -295,6 +296,8 @@ int thrum_service_stop(thrum_service *service, int64_t patience, thrum_outcome *
 
     if (patience < 0)
         return -EINVAL;
+    if (!service->task)
+        return THRUM_ESTATE;
     if (thrum_task_needs_me(service->task))
         return -EDEADLK;
     set_state(service, THRUM_SERVICE_STOPPING);

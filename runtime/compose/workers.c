@@ -260,6 +260,8 @@ int thrum_workers_close(thrum_workers *workers)
 {
     int status;
 
+    if (!workers->boss)
+        return THRUM_ESTATE;
     if (thrum_task_needs_me(workers->boss))
         return -EDEADLK;
     thrum_workers_shutdown(workers, false);
@@ -268,6 +270,7 @@ int thrum_workers_close(thrum_workers *workers)
         return status;
     (void)thrum_task_off_end(workers->boss, &workers->done);
     thrum_task_unref(workers->boss);
+    workers->boss = NULL;
     thrum_queue_destroy(&workers->queue);
     return status;
 }

@@ -100,6 +100,9 @@ struct thrum_executor {
 /* The call that runs on this thread. Not kept across a suspension: there is none. */
 static __thread struct call *running;
 
+/* Whose this thread is. */
+static __thread const struct thrum_executor *employer;
+
 int thrum_thread_check_cancelled(void)
 {
     if (!running || !load_acquire(&running->cancelled)) /* EDGE executor.told */
@@ -502,6 +505,7 @@ static void *thread_main(void *arg)
     struct idler self = {NULL, 0};
     bool look;
 
+    employer = executor;
     enter(executor);
     executor->coming = false;
     do
@@ -748,6 +752,8 @@ int thrum_executor_close(thrum_executor *executor, int64_t patience, size_t *bus
 
     if (patience < 0)
         return -EINVAL;
+    if (employer == executor)
+        return -EDEADLK;
     thrum_executor_shut(executor);
     left = thrum_executor_wait(executor, patience);
     if (busy)

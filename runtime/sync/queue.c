@@ -68,9 +68,17 @@ static bool is_shut(const thrum_queue *queue)
     return load_relaxed(&queue->state) & SHUT; /* relaxed: likewise */
 }
 
+static __attribute__((noreturn, cold)) void no_queue(void)
+{
+    thrum_panic("a thrum_queue was used that was never initialised (thrum_queue_init), or that was "
+                "destroyed");
+}
+
 static void enter(thrum_queue *queue)
 {
     lock_enter(&queue->lock);
+    if (UNLIKELY(!queue->ring))
+        no_queue();
 }
 
 static void leave(thrum_queue *queue, const struct woken *woken)

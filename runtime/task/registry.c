@@ -12,6 +12,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thrum_runtime *first; /* lock */
+static struct thrum_runtime *inherited; /* lock: the parent's, in the child of a fork */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int once_err;
 
@@ -27,6 +28,11 @@ static void after_fork(void)
 
 static void in_child(void)
 {
+    struct thrum_runtime **end = &inherited;
+
+    while (*end)
+        end = &(*end)->next;
+    *end = first;
     first = NULL;
     thrum_sigint_forked();
     pthread_mutex_unlock(&lock);
@@ -58,6 +64,20 @@ void thrum_registry_remove(struct thrum_runtime *runtime)
         at = &(*at)->next;
     *at = runtime->next;
     pthread_mutex_unlock(&lock);
+}
+
+bool thrum_registry_has(const struct thrum_runtime *runtime)
+{
+    const struct thrum_runtime *one;
+
+    pthread_mutex_lock(&lock);
+    for (one = first; one && one != runtime; one = one->next)
+        continue;
+    if (!one)
+        for (one = inherited; one && one != runtime; one = one->next)
+            continue;
+    pthread_mutex_unlock(&lock);
+    return one != NULL;
 }
 
 int thrum_registry_visit(int (*visit)(struct thrum_runtime *runtime, void *arg), void *arg)

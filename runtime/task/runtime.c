@@ -224,6 +224,8 @@ int thrum_runtime_close(thrum_runtime *runtime)
         return 0;
     if (thrum_worker_self())
         return THRUM_ENESTED;
+    if (!thrum_registry_has(runtime)) /* its memory is gone: nothing of it may be looked at */
+        thrum_panic("thrum_runtime_close was called on what is no runtime; close it once");
     if (!thrum_scheduler_is_here(&runtime->scheduler))
         return THRUM_ESTATE;
     end_runs(runtime);

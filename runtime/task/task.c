@@ -315,8 +315,15 @@ thrum_task *thrum_task_ref(thrum_task *task)
 
 void thrum_task_unref(thrum_task *task)
 {
-    if (task && add_acq_rel(&task->references, (uint32_t)-1) == 1) /* EDGE task.reference */
+    uint32_t references;
+
+    if (!task)
+        return;
+    references = add_acq_rel(&task->references, (uint32_t)-1); /* EDGE task.reference */
+    if (references == 1)
         task_free(task);
+    else if (UNLIKELY(references == 0)) /* its memory is a task's for ever */
+        thrum_panic("thrum_task_unref was called more often than handles of the task were given");
 }
 
 bool thrum_task_over(const thrum_task *task, int *status)
