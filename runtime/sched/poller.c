@@ -15,6 +15,8 @@
  * Edges
  *   poller.hand   hold -> take   what was found; take -> hold: all has been taken
  */
+#include <errno.h>
+
 #include "runtime/base/point.h"
 #include "runtime/sched/internal.h"
 
@@ -46,13 +48,19 @@ void thrum_poller_forget(struct scheduler *scheduler, int fd)
 
 bool thrum_poller_valid(struct scheduler *scheduler, int fd)
 {
-    (void)scheduler;
+    struct world *world = scheduler->world;
+
+    if (UNLIKELY(fd & FD_OF_WORLD))
+        return world && world->valid(world, fd);
     return thrum_poll_valid(fd);
 }
 
 int thrum_poller_peek(struct scheduler *scheduler, int fd, uint32_t events)
 {
-    (void)scheduler;
+    struct world *world = scheduler->world;
+
+    if (UNLIKELY(fd > 0 && fd & FD_OF_WORLD))
+        return world ? world->peek(world, fd, events) : -EBADF;
     return thrum_poll_peek(fd, events);
 }
 

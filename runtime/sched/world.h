@@ -20,6 +20,7 @@
 
 #include "runtime/atomic/verbs.h"
 #include "runtime/base/base.h"
+#include "runtime/sched/io.h"
 
 struct fiber;
 struct scheduler;
@@ -54,6 +55,10 @@ struct world {
     void (*forget)(struct world *world, int fd);
     /* The running task has n more of an object that does not know who has it; n < 0: less. */
     void (*has)(struct world *world, const void *object, int n);
+    /* As thrum_poller_valid and _peek, for numbers of its own: with FD_OF_WORLD. */
+    bool (*valid)(struct world *world, int fd);
+    int (*peek)(struct world *world, int fd, uint32_t events);
+    const struct io_verbs *io; /* its network */
     const uint32_t *until; /* atomic: not 0: done. The world's, while it is driven */
 };
 

@@ -36,27 +36,29 @@ _Static_assert((int)THRUM_FD_READ == (int)POLL_READ && (int)THRUM_FD_WRITE == (i
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static unsigned chunk_of(int fd, unsigned *index)
-{
-    unsigned place = (unsigned)fd + FIRST_CHUNK;
-    unsigned chunk = 25 - (unsigned)__builtin_clz(place);
-
-    *index = place - (FIRST_CHUNK << chunk);
-    return chunk;
-}
-
 static struct fds *fds_of(struct scheduler *scheduler)
 {
     return &runtime_of(scheduler)->fds;
 }
 
+/* Where its chunk is, how long that is, and which of its watches. */
+static uint64_t *chunk_of(struct scheduler *scheduler, int fd, size_t *length, unsigned *index)
+{
+    unsigned place = ((unsigned)fd & ~(unsigned)FD_OF_WORLD) + FIRST_CHUNK;
+    unsigned chunk = 25 - (unsigned)__builtin_clz(place);
+
+    *length = (size_t)FIRST_CHUNK << chunk;
+    *index = place - (FIRST_CHUNK << chunk);
+    return &fds_of(scheduler)->chunks[(fd & FD_OF_WORLD) != 0][chunk];
+}
+
 /* NULL: nobody has waited for this number, or one near it. */
 static struct watch *find(struct scheduler *scheduler, int fd)
 {
+    size_t length;
     unsigned index;
-    unsigned chunk = chunk_of(fd, &index);
-    struct watch *watches = pointer_of(load_acquire(&fds_of(scheduler)->chunks[chunk]));
-    /* EDGE fd.chunk */
+    uint64_t *chunk = chunk_of(scheduler, fd, &length, &index);
+    struct watch *watches = pointer_of(load_acquire(chunk)); /* EDGE fd.chunk */
 
     return watches ? &watches[index] : NULL;
 }
@@ -64,15 +66,15 @@ static struct watch *find(struct scheduler *scheduler, int fd)
 /* 0 or -ENOMEM. */
 static int make(struct scheduler *scheduler, int fd)
 {
+    size_t length;
     unsigned index;
-    unsigned chunk = chunk_of(fd, &index);
-    struct watch *watches = thrum_memory_get(((size_t)FIRST_CHUNK << chunk) * sizeof *watches, 64);
+    uint64_t *chunk = chunk_of(scheduler, fd, &length, &index);
+    struct watch *watches = thrum_memory_get(length * sizeof *watches, 64);
     uint64_t none = 0;
 
     if (!watches)
         return -ENOMEM;
-    if (!cas_acq_rel(&fds_of(scheduler)->chunks[chunk], &none,
-                     word_of(watches))) /* EDGE fd.chunk */
+    if (!cas_acq_rel(chunk, &none, word_of(watches))) /* EDGE fd.chunk */
         thrum_memory_put(watches);
     return 0;
 }
@@ -98,8 +100,10 @@ static int find_or_make(struct scheduler *scheduler, int fd, struct watch **out)
 
 void thrum_fds_free(struct fds *fds)
 {
-    for (unsigned i = 0; i < FD_CHUNKS; i++)
-        thrum_memory_put(pointer_of(load_acquire(&fds->chunks[i]))); /* EDGE fd.chunk */
+    for (unsigned i = 0; i < FD_CHUNKS; i++) {
+        thrum_memory_put(pointer_of(load_acquire(&fds->chunks[0][i]))); /* EDGE fd.chunk */
+        thrum_memory_put(pointer_of(load_acquire(&fds->chunks[1][i]))); /* EDGE fd.chunk */
+    }
 }
 
 /* ---- events, under the lock ------------------------------------------------------------------ */
@@ -238,7 +242,8 @@ static void tell(const void *object, bool still, char *text, size_t size)
     uint64_t word = word_of(object);
 
     (void)still;
-    snprintf(text, size, "descriptor %d, to %s", (int)(word >> 2), what[word & POLL_BOTH]);
+    snprintf(text, size, "%sdescriptor %d, to %s", word >> 2 & FD_OF_WORLD ? "simulated " : "",
+             (int)(word >> 2 & ~(uint64_t)FD_OF_WORLD), what[word & POLL_BOTH]);
 }
 
 static const struct wait_kind kind = {.what = "descriptor", .tell = tell};
@@ -325,11 +330,11 @@ void thrum_fd_closing(int fd)
 
     if (!thrum_worker_self())
         thrum_panic("thrum_fd_closing was called outside a task; use shutdown(2) there");
+    thrum_point_at(THRUM_POINT_HERE, NULL); /* the same whether anybody has waited for it, or not */
     scheduler = worker_here()->scheduler;
     watch = fd < 0 ? NULL : find(scheduler, fd);
     if (!watch)
         return;
-    thrum_point_at(THRUM_POINT_RELEASE, watch);
     waiters_lock(&watch->list);
     (void)next_key(watch, fd);
     fail(watch, NULL);

@@ -20,7 +20,8 @@ struct watch {
 
 /* Of a runtime. Zero-filled: there are none. */
 struct fds {
-    uint64_t chunks[FD_CHUNKS]; /* atomic: struct watch *, each twice as many as the one before */
+    /* Atomic: struct watch *, each twice as many as the one before; the kernel's, a world's own. */
+    uint64_t chunks[2][FD_CHUNKS];
     struct watch none;          /* of numbers that are no descriptors */
 };
 

@@ -1,8 +1,6 @@
 /* descriptors.c - looking at the kernel's descriptors, and when what is found is told. */
 #include "runtime/world/descriptors.h"
 
-#include <thrum/fault.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,7 +14,6 @@
  * and leaves it to a thread of its own. So long it gets, in real time, when all wait.
  */
 #define SETTLE_NS ((int64_t)20000000)
-#define LATENCY_MOST 60 /* as a power of two */
 
 static struct poll *poll_of(const struct sim *sim)
 {
@@ -24,15 +21,6 @@ static struct poll *poll_of(const struct sim *sim)
 }
 
 /* ---- arming ---------------------------------------------------------------------------------- */
-
-static void happens(struct sim *sim, struct happening *happening)
-{
-    struct descriptor *one = container_of(happening, struct descriptor, noticed);
-
-    if (one->key != one->armed && thrum_happening_announce(sim, happening))
-        thrum_panic("a simulated world has no memory for what happens");
-    sim->inner->polled(sim->worker->scheduler, one->key, one->events);
-}
 
 /* NULL: out of memory. */
 static struct descriptor *find_or_make(struct descriptors *descriptors, int fd)
@@ -54,7 +42,6 @@ static struct descriptor *find_or_make(struct descriptors *descriptors, int fd)
     one = thrum_memory_get(sizeof *one, 16);
     if (!one)
         return NULL;
-    one->noticed.happens = happens;
     return descriptors->all[fd] = one;
 }
 
@@ -74,28 +61,17 @@ static void learn(struct descriptors *descriptors, struct descriptor *one, int f
     descriptors->networks += one->network;
 }
 
-static int64_t latency(struct sim *sim)
-{
-    uint32_t power = thrum_oracle_fault(sim->oracle, sim, sim->running, THRUM_FAULT_LATENCY, 0);
-
-    return power ? (int64_t)1 << (power < LATENCY_MOST ? power : LATENCY_MOST) : 0;
-}
-
 int thrum_descriptors_arm(struct sim *sim, int fd, uint32_t events, uint64_t key, bool *known)
 {
     struct descriptors *descriptors = &sim->descriptors;
     struct descriptor *one = find_or_make(descriptors, fd);
-    int err = one ? 0 : -ENOMEM;
+    int err = one ? thrum_notice_arm(sim, &one->notice, key) : -ENOMEM;
 
-    if (!err && one->noticed.state <= HAPPENING_ANNOUNCED)
-        err = thrum_happening_announce(sim, &one->noticed);
     if (err)
         return err;
     if (!*known)
         learn(descriptors, one, fd);
-    one->armed = key;
     one->order = ++descriptors->armings;
-    one->delay = latency(sim);
     return thrum_poll_arm(poll_of(sim), fd, events, key, known);
 }
 
@@ -103,7 +79,7 @@ void thrum_descriptors_forget(struct sim *sim, int fd)
 {
     thrum_poll_forget(poll_of(sim), fd);
     if ((size_t)fd < sim->descriptors.count && sim->descriptors.all[fd])
-        thrum_happening_call_off(sim, &sim->descriptors.all[fd]->noticed);
+        thrum_happening_call_off(sim, &sim->descriptors.all[fd]->notice.noticed);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -113,11 +89,7 @@ static size_t note(struct descriptors *descriptors, const struct poll_event *eve
 {
     struct descriptor *one = descriptors->all[(uint32_t)event->key];
 
-    if (event->key != one->armed)
-        return n; /* of another file, that once had this number */
-    one->key = event->key;
-    one->events = event->events;
-    if (one->noticed.state == HAPPENING_ANNOUNCED)
+    if (thrum_notice_found(&one->notice, event->key, event->events))
         descriptors->found[n++] = one;
     return n;
 }
@@ -137,7 +109,7 @@ static void begin(struct sim *sim, size_t n)
     if (n > 1)
         qsort(found, n, sizeof(struct descriptor *), by_order);
     for (size_t i = 0; i < n; i++)
-        thrum_happening_begin(sim, &found[i]->noticed, found[i]->delay);
+        thrum_notice_begin(sim, &found[i]->notice);
 }
 
 void thrum_descriptors_look(struct sim *sim)
@@ -193,7 +165,7 @@ void thrum_descriptors_restart(struct sim *sim)
 
     for (size_t i = 0; i < descriptors->count; i++)
         if (descriptors->all[i])
-            thrum_happening_call_off(sim, &descriptors->all[i]->noticed);
+            thrum_happening_call_off(sim, &descriptors->all[i]->notice.noticed);
     descriptors->armings = 0;
     descriptors->outside = 0;
 }

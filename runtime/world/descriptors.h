@@ -16,16 +16,12 @@
 #include <stddef.h>
 
 #include "runtime/plat/poll.h"
-#include "runtime/world/happen.h"
+#include "runtime/world/notice.h"
 
 struct descriptor {
-    struct happening noticed; /* first */
-    uint64_t armed;           /* key of the last arming */
-    uint64_t key;             /* of the arming that has found something, */
-    uint32_t events;          /* and what */
-    uint64_t order;           /* of the last arming among all */
-    int64_t delay;            /* between becoming ready and being noticed */
-    bool network;             /* the kernel takes its time to bring what was sent to it */
+    struct notice notice;
+    uint64_t order; /* of the last arming among all */
+    bool network;   /* the kernel takes its time to bring what was sent to it */
 };
 
 /* Of a sim. Zero-filled: there are none. */

@@ -327,7 +327,7 @@ static inline void gather(struct sim *sim)
     struct ready_queue *ready = &sim->worker->ready;
     struct fiber *fiber;
 
-    if (poller_wanted(sim->worker->scheduler))
+    if (UNLIKELY(sim->descriptors.count > 0) && poller_wanted(sim->worker->scheduler))
         thrum_descriptors_look(sim);
     while (UNLIKELY(ready_more(ready)) && (fiber = ready_take(ready)) != NULL)
         came(sim, fiber);
@@ -691,12 +691,27 @@ static int64_t now(struct world *world)
 
 static int arm(struct world *world, int fd, uint32_t events, uint64_t key, bool *known)
 {
+    if (fd & FD_OF_WORLD)
+        return thrum_net_arm(sim_of(world), fd, events, key, known);
     return thrum_descriptors_arm(sim_of(world), fd, events, key, known);
 }
 
 static void forget(struct world *world, int fd)
 {
-    thrum_descriptors_forget(sim_of(world), fd);
+    if (fd & FD_OF_WORLD)
+        thrum_net_forget(sim_of(world), fd);
+    else
+        thrum_descriptors_forget(sim_of(world), fd);
+}
+
+static bool valid(struct world *world, int fd)
+{
+    return thrum_net_valid(sim_of(world), fd);
+}
+
+static int peek(struct world *world, int fd, uint32_t events)
+{
+    return thrum_net_peek(sim_of(world), fd, events);
 }
 
 static uint64_t turn_of(struct world *world)
@@ -745,6 +760,7 @@ void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
         line_up_fibers(sim->worker);
     sim->oracle = oracle;
     thrum_descriptors_restart(sim);
+    thrum_net_restart(sim);
     sim->now = BEGIN_NS;
     sim->timers.count = 0;
     sim->drains = false;
@@ -778,7 +794,10 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
                                 .fault = fault,
                                 .has = has,
                                 .arm = arm,
-                                .forget = forget};
+                                .forget = forget,
+                                .valid = valid,
+                                .peek = peek,
+                                .io = &thrum_net_verbs};
     sim->inner = verbs;
     sim->timers.verbs = verbs;
     sim->verbs = *verbs;
@@ -797,6 +816,7 @@ void thrum_sim_free(struct sim *sim)
 {
     if (sim->counted)
         add_relaxed(&thrum_simulated, (uint32_t)-1); /* relaxed: its tasks have ended */
+    thrum_net_fini(sim);
     while (sim->chunks) {
         struct player_chunk *chunk = sim->chunks;
 

@@ -22,6 +22,7 @@
 
 #include "runtime/sched/worker.h"
 #include "runtime/world/descriptors.h"
+#include "runtime/world/net.h"
 #include "runtime/world/oracle.h"
 #include "runtime/world/timers.h"
 
@@ -91,6 +92,7 @@ struct sim {
     int64_t now;
     struct happening *later; /* what is to happen when its time has come, the first one first */
     struct descriptors descriptors;
+    struct net net;
     uint64_t steps;     /* turns so far, in this history */
     uint64_t steps_max; /* when exceeded(arg) is called, */
     void (*exceeded)(void *arg);
