@@ -216,6 +216,7 @@ static void begin_worker(unsigned index)
     worker->random = 1;
     worker->stole_at = 0;
     worker->in_vain = 0;
+    worker->sight = (struct sight){0};
     worker->index = index;
     worker->notified = worker->retiring = 0;
     worker->timers.next_due = (uint64_t)TIMER_NEVER;
