@@ -183,9 +183,10 @@ static void name(void *arg, const struct player *player)
     }
 }
 
-void thrum_replay_break(const char *task, unsigned long turn)
+NOINLINE void thrum_replay_break(const char *task, unsigned long turn,
+                                 const struct context *suspended)
 {
-    __asm__ volatile("" : : "r"(task), "r"(turn) : "memory");
+    __asm__ volatile("" : : "r"(task), "r"(turn), "r"(suspended) : "memory");
 }
 
 static void note_turn(void *arg, const struct sim *sim, const struct player *player, size_t delta)
@@ -202,7 +203,10 @@ static void note_turn(void *arg, const struct sim *sim, const struct player *pla
         char path[64];
 
         thrum_player_path(player, path, sizeof path);
-        thrum_replay_break(path, (unsigned long)sim->steps + 1);
+        thrum_replay_break(path, (unsigned long)sim->steps + 1,
+                           player->fiber && player->fiber != thrum_fiber_self()
+                               ? &player->fiber->context
+                               : NULL);
     }
 }
 

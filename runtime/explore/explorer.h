@@ -52,8 +52,12 @@ struct retelling {
 int thrum_explorer_replay(struct explorer *explorer, const struct delta *deltas, size_t count,
                           const struct retelling *retelling);
 
-/* For debuggers: //tools/replay --gdb stops here, before a task has its turn. */
-void thrum_replay_break(const char *task, unsigned long turn);
+/*
+ * For debuggers: //tools/replay --gdb stops here, before a task has its turn. `suspended` is where
+ * the task goes on; NULL: we are on its own stack.
+ */
+struct context;
+void thrum_replay_break(const char *task, unsigned long turn, const struct context *suspended);
 
 /*
  * isolated.c: as thrum_explore, in processes of their own, so that a crash is a failure like any

@@ -8,6 +8,11 @@ address (or expression) CONTEXT. It lends the selected thread the registers of
 that flow for the time of one backtrace and gives them back, so it needs a
 process, not a core file, and the thread must not be inside a system call that
 is to be restarted.
+
+    (gdb) thrum-here
+
+where a replayed history has stopped (//tools/replay --gdb): the stack of the
+task that has its turn next.
 """
 
 import gdb
@@ -68,4 +73,25 @@ class Backtrace(gdb.Command):
                 chosen.select()
 
 
+# The third argument of a function, where it begins.
+THIRD = {"i386:x86-64": "$rdx", "aarch64": "$x2"}
+
+
+class Here(gdb.Command):
+    """thrum-here: stopped in thrum_replay_break, whose turn is it, and where is it?"""
+
+    def __init__(self):
+        super().__init__("thrum-here", gdb.COMMAND_STACK)
+
+    def invoke(self, argument, from_tty):
+        if not gdb.selected_inferior().threads():
+            raise gdb.GdbError("the program has ended, and has not come there")
+        frame = gdb.newest_frame()
+        if frame.name() != "thrum_replay_break":
+            raise gdb.GdbError("the program has not stopped at a turn of a history")
+        context = int(gdb.parse_and_eval("(unsigned long)" + THIRD[frame.architecture().name()]))
+        gdb.execute("thrum-bt %d" % context if context else "backtrace")
+
+
 Backtrace()
+Here()
