@@ -215,7 +215,7 @@ static void tell_circle(const struct cycle *cycle, void (*line)(void *arg, const
     for (size_t k = 0; k < cycle->length; k++) {
         size_t at = cycle->steps[(first + k) % cycle->length];
         size_t next = cycle->steps[(first + k + 1) % cycle->length];
-        char object[96], text[256];
+        char object[96], text[320];
 
         put_object(sleeper_at(cycle, at), object, sizeof object);
         snprintf(text, sizeof text, "    %s waits for %s, %s %s", sleeper_at(cycle, at)->name,
@@ -230,7 +230,7 @@ static void tell_ends(const struct cycle *cycle, void (*line)(void *arg, const c
 {
     for (size_t i = 0; i < cycle->sleepers->count; i++) {
         const struct sleeper *sleeper = sleeper_at(cycle, i);
-        char object[96], text[256];
+        char object[96], text[320];
 
         if (joins(sleeper))
             continue;
