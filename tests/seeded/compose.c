@@ -1,4 +1,4 @@
-/* compose.c - what is built on the rest: pools, rates, exits, batches, jobs, services. */
+/* compose.c - what is built on the rest: pools, rates, limiters, exits, batches, jobs, services. */
 #include "tests/seeded/kit.h"
 
 static int cancel_0(void *arg)
@@ -316,6 +316,58 @@ static int rate_rest(void *arg)
     AT(100);
     EXPECT(thrum_rate_try_acquire(&ra.rate, 2) == 0, LOST);
     EXPECT(thrum_rate_try_acquire(&ra.rate, 1) == -EAGAIN, EARLY);
+    return 0;
+}
+
+/* ---- limiters -------------------------------------------------------------------------------- */
+
+static struct {
+    thrum_limiter *limiter;
+    int called;
+    int dropped;
+    int given;
+} li;
+
+static int call(void *arg)
+{
+    (void)arg;
+    li.called++;
+    return 0;
+}
+
+static void drop(void *arg)
+{
+    (void)arg;
+    li.dropped++;
+}
+
+static int call_plainly(void *arg)
+{
+    (void)arg;
+    return thrum_limiter_call(li.limiter, NULL, call, NULL);
+}
+
+static int call_with_copy(void *arg)
+{
+    int copy = 1;
+
+    (void)arg;
+    li.given++;
+    return thrum_limiter_call_copy(li.limiter, NULL, call, &copy, sizeof copy, drop);
+}
+
+static int limiter(void *arg)
+{
+    int status;
+
+    (void)arg;
+    memset(&li, 0, sizeof li);
+    DO(thrum_limiter_create(&li.limiter, 1));
+    status = CREW(call_plainly, call_with_copy, call_with_copy, cancel_0, cancel_1_at_ten);
+    DO(status);
+    EXPECT(li.dropped == li.given, li.dropped < li.given ? LOST : TWICE);
+    EXPECT(thrum_limiter_room(li.limiter) == 1, LOST);
+    thrum_limiter_close(li.limiter);
     return 0;
 }
 
@@ -670,12 +722,20 @@ static int service(void *arg)
     return 0;
 }
 
-const struct program programs_compose[] = {
-    {"pool", pool},           {"pool_close", pool_close},
-    {"pool_idle", pool_idle}, {"pool_run", pool_run},
-    {"rate", rate},           {"rate_give_back", rate_give_back},
-    {"rate_rest", rate_rest}, {"exits", exits},
-    {"completed", completed}, {"completed_cancel", completed_cancel},
-    {"batches", batches},     {"batches_close", batches_close},
-    {"jobs", jobs},           {"jobs_cancel", jobs_cancel},
-    {"service", service},     {NULL, NULL}};
+const struct program programs_compose[] = {{"pool", pool},
+                                           {"pool_close", pool_close},
+                                           {"pool_idle", pool_idle},
+                                           {"pool_run", pool_run},
+                                           {"rate", rate},
+                                           {"rate_give_back", rate_give_back},
+                                           {"rate_rest", rate_rest},
+                                           {"limiter", limiter},
+                                           {"exits", exits},
+                                           {"completed", completed},
+                                           {"completed_cancel", completed_cancel},
+                                           {"batches", batches},
+                                           {"batches_close", batches_close},
+                                           {"jobs", jobs},
+                                           {"jobs_cancel", jobs_cancel},
+                                           {"service", service},
+                                           {NULL, NULL}};
