@@ -387,7 +387,7 @@ static int use(void *arg)
     uint32_t lane = (uint32_t)(uintptr_t)arg;
 
     for (int i = 0; i < 5; i++) {
-        int64_t item = 10 * lane + i;
+        int64_t item = 10 * (int64_t)lane + i;
         uint32_t call = thrum_history_begin(&shared.history, lane, QUEUE_TRY_PUT, item);
         int status = thrum_queue_try_put(&shared.queue, &item);
 
