@@ -30,8 +30,11 @@
  * `tools/bazel run //tools/replay -- FILE|TEXT program` sets them, and starts a debugger there.
  *
  * What counts as a failure: fn returns anything but 0; all tasks wait and nothing
- * can wake one (THRUM_EDEADLOCK); it does not end (THRUM_ELIVELOCK). Checks
- * return a status of their own choice. In a run in which something was refused
+ * can wake one (THRUM_EDEADLOCK); it does not end (THRUM_ELIVELOCK); it has ended and left
+ * something behind (THRUM_ELEFT): a task that was submitted, a mutex or rwlock that is locked,
+ * what belongs to tasks and was not given back (handles, errors, queues, timeouts, generators,
+ * executors, thrum_malloc), and if that is asked for descriptors and permits. Lines on standard
+ * error say what. Checks return a status of their own choice. In a run in which something was refused
  * (`faults`) it is none that fn says so: -ENOMEM, -EAGAIN, or THRUM_EGROUP if no task
  * has failed with anything else.
  *
@@ -79,6 +82,11 @@ typedef enum thrum_strategy {
  *                          to what has expired. In a text: "1@3~2", before the first task goes on
  *                          at its third point the second timer expires; "1@3^1": its timer would
  *                          be the first to expire, and the next one is instead
+ *   THRUM_EXPLORE_FDS      a descriptor below 1024 that a run has opened and left open is a
+ *                          failure. Nobody else opens any meanwhile
+ *   THRUM_EXPLORE_PERMITS  so are permits of a semaphore that somebody has acquired and nobody has
+ *                          released; not for programs in which a semaphore is a signal
+ *   THRUM_EXPLORE_LEAVE    nobody looks at what a run leaves behind
  */
 #define THRUM_EXPLORE_QUIET 1u
 #define THRUM_EXPLORE_TWICE 2u
@@ -86,6 +94,9 @@ typedef enum thrum_strategy {
 #define THRUM_EXPLORE_CANCEL 8u
 #define THRUM_EXPLORE_ISOLATE 16u
 #define THRUM_EXPLORE_TIMERS 32u
+#define THRUM_EXPLORE_FDS 64u
+#define THRUM_EXPLORE_PERMITS 128u
+#define THRUM_EXPLORE_LEAVE 256u
 
 typedef struct thrum_explore_options {
     uint32_t size;      /* sizeof(thrum_explore_options), set by THRUM_EXPLORE_OPTIONS_INIT */
@@ -100,11 +111,13 @@ typedef struct thrum_explore_options {
     uint32_t faults;    /* THRUM_FAULT_* (fault.h), put together; 0: nothing goes wrong */
     uint32_t unused;    /* 0 */
     int64_t timer_slack; /* with THRUM_EXPLORE_TIMERS, in ns */
+    /* What the program counts itself, given fn's argument: as much after each run as before. Or NULL */
+    int64_t (*count)(void *arg);
 } thrum_explore_options;
 
 #define THRUM_EXPLORE_OPTIONS_INIT \
     {                              \
-        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL, 0, 0, 0 \
+        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL, 0, 0, 0, NULL \
     }
 
 #define THRUM_REPLAY_BYTES 512

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "runtime/explore/failure.h"
+#include "runtime/explore/left.h"
 #include "runtime/plat/overflow.h"
+#include "runtime/task/detect.h"
 #include "runtime/task/task.h"
 
 #define STEPS ((uint64_t)1 << 20)
@@ -62,7 +64,8 @@ static int check(const thrum_explore_options *options)
     if (options->strategy > THRUM_STRATEGY_SYSTEMATIC || options->depth > PCT_DEPTH_MAX ||
         options->faults & ~FAULTS || options->unused != 0 || options->timer_slack < 0 ||
         options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL |
-                           THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE | THRUM_EXPLORE_TIMERS) ||
+                           THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE | THRUM_EXPLORE_TIMERS |
+                           THRUM_EXPLORE_FDS | THRUM_EXPLORE_PERMITS | THRUM_EXPLORE_LEAVE) ||
         (options->flags & THRUM_EXPLORE_ALL && options->flags & THRUM_EXPLORE_ISOLATE))
         return -EINVAL;
     return 0;
@@ -98,12 +101,15 @@ int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *
     explorer->sim->exceeded = exceeded;
     explorer->sim->cancel = cancel_root;
     explorer->sim->arg = explorer;
+    explorer->sim->looks = !(explorer->options.flags & THRUM_EXPLORE_LEAVE);
+    thrum_detect_count(explorer->sim->looks);
     thrum_overflow_thread_init();
     return 0;
 }
 
 void thrum_explorer_fini(struct explorer *explorer)
 {
+    thrum_detect_count(-(int)explorer->sim->looks);
     thrum_overflow_thread_fini();
     thrum_sim_restart(explorer->sim, explorer->runtime->oracle);
     thrum_runtime_close(explorer->runtime);
@@ -138,9 +144,11 @@ static bool is_lack(int status, const thrum_error *errors)
 int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
 {
     thrum_error *errors;
+    struct left left;
     bool lacks;
     int status;
 
+    thrum_left_begin(explorer, &left);
     oracle->drawn = 0;
     oracle->decisions = 0;
     oracle->deltas_count = 0;
@@ -157,7 +165,9 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
         return -ENOMEM;
     if (explorer->exceeded)
         return THRUM_ELIVELOCK;
-    return lacks || (explorer->cancelled && status == THRUM_ECANCELED) ? 0 : status;
+    if (status && !lacks && !(explorer->cancelled && status == THRUM_ECANCELED))
+        return status;
+    return explorer->sim->looks && thrum_left_any(explorer, &left) ? THRUM_ELEFT : 0;
 }
 
 /* ---- as deltas tell it ----------------------------------------------------------------------- */

@@ -658,7 +658,7 @@ int thrum_executor_create(thrum_executor **out, const thrum_executor_options *op
     int err = thrum_fault(THRUM_FAULT_MEMORY) ? -ENOMEM : thrum_executor_make(out, options);
 
     if (!err)
-        thrum_lent_note(1);
+        thrum_lent_note(LENT_EXECUTOR, 1);
     return err;
 }
 
@@ -760,7 +760,7 @@ int thrum_executor_close(thrum_executor *executor, int64_t patience, size_t *bus
         *busy = left;
     if (left)
         return THRUM_ETIMEOUT;
-    thrum_lent_note(-1);
+    thrum_lent_note(LENT_EXECUTOR, -1);
     thrum_executor_free(executor);
     return 0;
 }

@@ -8,6 +8,8 @@
 
 #include <thrum/fault.h>
 
+#include "runtime/sched/lent.h"
+
 struct context *thrum_coroutine_pass(void *next)
 {
     return next;
@@ -55,11 +57,13 @@ struct coroutine *thrum_coroutine_get(void (*body)(void *arg), void *arg)
     coroutine->body = body;
     coroutine->arg = arg;
     coroutine->over = false;
+    thrum_lent_note(LENT_GENERATOR, 1);
     return coroutine;
 }
 
 void thrum_coroutine_put(struct coroutine *coroutine)
 {
+    thrum_lent_note(LENT_GENERATOR, -1);
     thrum_pool_put(&worker_here()->coroutines, &coroutine->item);
 }
 

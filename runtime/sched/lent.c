@@ -8,11 +8,11 @@
 #include "runtime/plat/memory.h"
 
 /* A simulated world has one thread; with several the sum would tell, and nobody asks. */
-static __thread int64_t out;
+static __thread int64_t out[LENT_KINDS];
 
 static void *count(void *memory)
 {
-    out += memory != NULL;
+    out[LENT_MEMORY] += memory != NULL;
     return memory;
 }
 
@@ -28,18 +28,31 @@ void *thrum_lent_get_raw(size_t bytes, size_t align)
 
 void thrum_lent_put(void *memory)
 {
-    out -= memory != NULL;
+    out[LENT_MEMORY] -= memory != NULL;
     thrum_memory_put(memory);
 }
 
-void thrum_lent_note(int n)
+void thrum_lent_note(enum lent_kind kind, int n)
 {
-    out += n;
+    out[kind] += n;
 }
 
-int64_t thrum_lent_count(void)
+int64_t thrum_lent_count(enum lent_kind kind)
 {
-    return out;
+    return out[kind];
+}
+
+const char *thrum_lent_name(enum lent_kind kind)
+{
+    static const char *const names[LENT_KINDS] = {
+        [LENT_MEMORY] = "blocks of memory (errors, locals, queues, thrum_malloc)",
+        [LENT_TASK] = "tasks (thrum_task_unref)",
+        [LENT_RECORD] = "records of tasks",
+        [LENT_DEADLINE] = "timeouts (thrum_timeout_end)",
+        [LENT_GENERATOR] = "generators (thrum_generator_close)",
+        [LENT_EXECUTOR] = "executors (thrum_executor_close)"};
+
+    return names[kind];
 }
 
 void *thrum_malloc(size_t bytes)
@@ -56,12 +69,12 @@ void *thrum_realloc(void *memory, size_t bytes)
 {
     void *moved = thrum_fault(THRUM_FAULT_MEMORY) ? NULL : realloc(memory, bytes);
 
-    out += moved && !memory;
+    out[LENT_MEMORY] += moved && !memory;
     return moved;
 }
 
 void thrum_free(void *memory)
 {
-    out -= memory != NULL;
+    out[LENT_MEMORY] -= memory != NULL;
     free(memory);
 }

@@ -16,10 +16,24 @@ void *thrum_lent_get(size_t bytes, size_t align);
 void *thrum_lent_get_raw(size_t bytes, size_t align);
 void thrum_lent_put(void *memory);
 
-/* So many of something else were got (or, less than 0, put). */
-void thrum_lent_note(int n);
+/* What is counted: memory, and what has caches of its own. */
+enum lent_kind {
+    LENT_MEMORY,
+    LENT_TASK,
+    LENT_RECORD,
+    LENT_DEADLINE,
+    LENT_GENERATOR,
+    LENT_EXECUTOR,
+    LENT_KINDS
+};
+
+/* So many of these were got (or, less than 0, put). */
+void thrum_lent_note(enum lent_kind kind, int n);
 
 /* How much more often the calling thread has got than put. */
-int64_t thrum_lent_count(void);
+int64_t thrum_lent_count(enum lent_kind kind);
+
+/* "blocks of memory (errors, values, rings of queues, thrum_malloc)" */
+const char *thrum_lent_name(enum lent_kind kind);
 
 #endif

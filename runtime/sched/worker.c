@@ -111,12 +111,12 @@ void thrum_point_slow(unsigned what, const void *object)
         world->point(world, what, object);
 }
 
-void thrum_has_slow(const void *object, int n)
+void thrum_has_slow(const void *object, const char *what, int n)
 {
     struct world *world = thrum_world_self();
 
     if (world && thrum_lane_self()->current)
-        world->has(world, object, n);
+        world->has(world, object, what, n);
 }
 
 /* The same wherever the program was built. */

@@ -54,7 +54,10 @@ struct world {
     int (*arm)(struct world *world, int fd, uint32_t events, uint64_t key, bool *known);
     void (*forget)(struct world *world, int fd);
     /* The running task has n more of an object that does not know who has it; n < 0: less. */
-    void (*has)(struct world *world, const void *object, int n);
+    void (*has)(struct world *world, const void *object, const char *what, int n);
+    /* The running task has locked the object, in a call that returns to `where`; has unlocked it. */
+    void (*held)(struct world *world, const void *object, const char *what, const void *where);
+    void (*released)(struct world *world, const void *object);
     /* As thrum_poller_valid and _peek, for numbers of its own: with FD_OF_WORLD. */
     bool (*valid)(struct world *world, int fd);
     int (*peek)(struct world *world, int fd, uint32_t events);
@@ -66,18 +69,18 @@ struct world {
 struct world *thrum_world_self(void);
 
 /* For reports in a simulated world: see `has`. In the real one a load and a branch. */
-void thrum_has_slow(const void *object, int n);
+void thrum_has_slow(const void *object, const char *what, int n);
 
 #ifdef THRUM_MODEL
-static inline void thrum_has(const void *object, int n)
+static inline void thrum_has(const void *object, const char *what, int n)
 {
-    (void)object, (void)n;
+    (void)object, (void)what, (void)n;
 }
 #else
-static inline void thrum_has(const void *object, int n)
+static inline void thrum_has(const void *object, const char *what, int n)
 {
     if (UNLIKELY(load_relaxed(&thrum_simulated))) /* relaxed: as in detail/point.h */
-        thrum_has_slow(object, n);
+        thrum_has_slow(object, what, n);
 }
 #endif
 

@@ -79,7 +79,7 @@ static bool take(thrum_rwlock *rwlock, enum wish wish)
         if (cas_acquire(&rwlock->state, &seen, had(seen, wish))) { /* EDGE rwlock.held */
             own(rwlock, wish);
             if (wish == READ)
-                thrum_has(rwlock, 1);
+                thrum_has(rwlock, "read lock", 1);
             return true;
         }
     }
@@ -188,7 +188,7 @@ static int wait_for(thrum_rwlock *rwlock, enum wish wish)
     if (!status)
         own(rwlock, wish);
     if (!status && wish == READ)
-        thrum_has(rwlock, 1);
+        thrum_has(rwlock, "read lock", 1);
     return status;
 }
 
@@ -262,7 +262,7 @@ void thrum_rwlock_read_unlock(thrum_rwlock *rwlock)
 {
     if (!(load_relaxed(&rwlock->state) & ~(WAITED | WRITING))) /* relaxed: the caller is counted */
         thrum_panic("thrum_rwlock_read_unlock was called on a lock that nobody has for reading");
-    thrum_has(rwlock, -1);
+    thrum_has(rwlock, "read lock", -1);
     unlock(rwlock, 1);
 }
 
@@ -315,7 +315,7 @@ static int result(thrum_case *one, const struct waiter *self)
 {
     own(one->object, (enum wish)self->stamp);
     if (self->stamp == READ)
-        thrum_has(one->object, 1);
+        thrum_has(one->object, "read lock", 1);
     return self->stamp == WRITE ? known(one->object, 0, NULL) : 0;
 }
 

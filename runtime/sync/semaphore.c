@@ -86,7 +86,7 @@ int thrum_sem_try_acquire(thrum_sem *sem, uint32_t n)
         return -EINVAL;
     if (!take(sem, n))
         return -EAGAIN;
-    thrum_has(sem, (int)n);
+    thrum_has(sem, "semaphore", (int)n);
     return 0;
 }
 
@@ -157,7 +157,7 @@ static int wait_for(thrum_sem *sem, uint32_t n)
     int status = thrum_waiter_wait(list_of(sem), &self, &kind);
 
     if (!status)
-        thrum_has(sem, (int)n);
+        thrum_has(sem, "semaphore", (int)n);
     return status;
 }
 
@@ -172,7 +172,7 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
     if (LIKELY(can_have(load_relaxed(&sem->state), n))) { /* relaxed: a guess */
         thrum_spend(); /* before: who gives way keeps nobody waiting */
         if (LIKELY(take(sem, n))) {
-            thrum_has(sem, (int)n);
+            thrum_has(sem, "semaphore", (int)n);
             return 0;
         }
     }
@@ -186,7 +186,7 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
     thrum_point_at(THRUM_POINT_RELEASE, sem);
     if (n > sem->bound)
         return -EINVAL;
-    thrum_has(sem, -(int)n);
+    thrum_has(sem, "semaphore", -(int)n);
     while (!(seen & WAITED)) {
         if (seen > sem->bound - n)
             return -EINVAL;
@@ -232,7 +232,7 @@ static void come(thrum_case *one, struct waiter *self)
 static int result(thrum_case *one, const struct waiter *self)
 {
     (void)self;
-    thrum_has(one->object, (int)one->permits);
+    thrum_has(one->object, "semaphore", (int)one->permits);
     return 0;
 }
 

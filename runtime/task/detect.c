@@ -48,6 +48,11 @@ void thrum_detect_end(struct thrum_runtime *runtime)
         add_relaxed(&thrum_detecting, (uint32_t)-1); /* relaxed: no task of its is left */
 }
 
+void thrum_detect_count(int n)
+{
+    add_relaxed(&thrum_detecting, (uint32_t)n); /* relaxed: see detecting */
+}
+
 /* The calling task's runtime, if it wants to know; else NULL. */
 static struct thrum_runtime *who_wants(void)
 {
@@ -106,7 +111,7 @@ uint64_t thrum_runtime_findings(thrum_runtime *runtime)
 
 /* ---- locks ----------------------------------------------------------------------------------- */
 
-void thrum_detect_held(const void *object, const char *what, const void *where)
+static void hold(const void *object, const char *what, const void *where)
 {
     struct record *record = who_wants() ? thrum_record_get() : NULL;
     struct held *held = record ? thrum_memory_get(sizeof *held, 16) : NULL;
@@ -117,10 +122,22 @@ void thrum_detect_held(const void *object, const char *what, const void *where)
     record->held = held;
 }
 
+void thrum_detect_held(const void *object, const char *what, const void *where)
+{
+    struct world *world = thrum_world_self();
+
+    if (world)
+        world->held(world, object, what, where);
+    hold(object, what, where);
+}
+
 void thrum_detect_released(const void *object)
 {
     struct record *record = who_wants() ? thrum_record_find() : NULL;
+    struct world *world = thrum_world_self();
 
+    if (world)
+        world->released(world, object);
     if (!record)
         return;
     for (struct held **at = &record->held; *at; at = &(*at)->next) {

@@ -28,6 +28,9 @@ bool thrum_detects(void);
 void thrum_detect_begin(struct thrum_runtime *runtime);
 void thrum_detect_end(struct thrum_runtime *runtime);
 
+/* One more wants to know, without a runtime of its own, or (-1) does not any more. */
+void thrum_detect_count(int n);
+
 /* The running task has locked the object, in a call that returns to `where`; has unlocked it. */
 void thrum_detect_held(const void *object, const char *what, const void *where);
 void thrum_detect_released(const void *object);

@@ -9,6 +9,7 @@
 #include <thrum/fault.h>
 
 #include "runtime/plat/memory.h"
+#include "runtime/sched/lent.h"
 #include "runtime/task/task.h"
 #include "runtime/task/timeout.h"
 
@@ -33,6 +34,16 @@ static const struct {
 static bool is_lent(enum slab_kind kind)
 {
     return kind != SLAB_TIER && kind != SLAB_SEGMENT;
+}
+
+/* In a simulated world: so many more were got. */
+static void note(const struct worker *worker, enum slab_kind kind, int n)
+{
+    static const enum lent_kind lent[SLAB_KINDS] = {
+        [SLAB_TASK] = LENT_TASK, [SLAB_RECORD] = LENT_RECORD, [SLAB_DEADLINE] = LENT_DEADLINE};
+
+    if (UNLIKELY(worker->world != NULL) && is_lent(kind))
+        thrum_lent_note(lent[kind], n);
 }
 
 static struct pool_item *item_of(enum slab_kind kind, void *object)
@@ -89,12 +100,16 @@ void *thrum_slab_get(enum slab_kind kind)
             return NULL;
         item = thrum_pool_get(cache);
     }
+    note(worker, kind, 1);
     return object_of(kind, item);
 }
 
 void thrum_slab_put(enum slab_kind kind, void *object)
 {
-    thrum_pool_put(cache_of(worker_here(), kind), item_of(kind, object));
+    struct worker *worker = worker_here();
+
+    note(worker, kind, -1);
+    thrum_pool_put(cache_of(worker, kind), item_of(kind, object));
 }
 
 void thrum_slab_put_to(struct slabs *slabs, enum slab_kind kind, void *object)

@@ -1,6 +1,6 @@
 /*
  * holdings.c - who has what, of objects that do not know it themselves: locks for reading, permits.
- * For reports only; nothing is decided by it.
+ * For reports, and for who looks at what a history has left (explore/left.c); nothing is decided by it.
  */
 #include "runtime/plat/memory.h"
 #include "runtime/world/sim.h"
@@ -22,7 +22,8 @@ static struct holding *find(struct sim *sim, const void *object, const struct pl
     return any;
 }
 
-static void add(struct sim *sim, const struct player *player, const void *object, uint32_t n)
+static void add(struct sim *sim, const struct player *player, const void *object, const char *what,
+                uint32_t n)
 {
     struct holding *holding = find(sim, object, player);
 
@@ -34,7 +35,7 @@ static void add(struct sim *sim, const struct player *player, const void *object
                               sizeof *sim->holdings))
         return;
     holding = &sim->holdings[sim->holdings_count++];
-    *holding = (struct holding){.object = object, .player = player->id, .n = n};
+    *holding = (struct holding){.object = object, .what = what, .player = player->id, .n = n};
     thrum_player_path(player, holding->path, sizeof holding->path);
 }
 
@@ -53,10 +54,11 @@ static void subtract(struct sim *sim, const struct player *player, const void *o
     }
 }
 
-void thrum_sim_has(struct sim *sim, const struct player *player, const void *object, int n)
+void thrum_sim_has(struct sim *sim, const struct player *player, const void *object,
+                   const char *what, int n)
 {
     if (n > 0)
-        add(sim, player, object, (uint32_t)n);
+        add(sim, player, object, what, (uint32_t)n);
     else
         subtract(sim, player, object, (uint32_t)-n);
 }

@@ -51,6 +51,18 @@ static bool players_make(struct sim *sim)
     return true;
 }
 
+/* Those of a history that has left some behind, which may be in line still. */
+static void players_take_back(struct sim *sim)
+{
+    sim->count = sim->alive = 0;
+    sim->running = sim->next = sim->free = NULL;
+    for (struct player_chunk *chunk = sim->chunks; chunk; chunk = chunk->next)
+        for (unsigned i = CHUNK; i-- > 0;) {
+            chunk->players[i].next = sim->free;
+            sim->free = &chunk->players[i];
+        }
+}
+
 uint64_t thrum_player_id(const uint64_t *parent, uint32_t number)
 {
     return parent ? sim_mix(*parent + number) : sim_mix(~(uint64_t)number);
@@ -66,6 +78,7 @@ static struct player *player_new(struct sim *sim, struct player *parent,
     player = sim->free;
     sim->free = player->next;
     *player = (struct player){.parent = parent, .happening = happening, .references = 1};
+    sim->alive += !happening;
     if (parent) {
         parent->references++;
         player->number = happening ? HAPPENING_NUMBER | ++parent->happenings : ++parent->children;
@@ -81,6 +94,12 @@ void thrum_sim_end(struct sim *sim, struct player *player)
 {
     if (sim->oracle->strategy->died)
         sim->oracle->strategy->died(sim->oracle->self, sim, player);
+    sim->alive -= !player->happening;
+    thrum_sim_unref(sim, player);
+}
+
+void thrum_sim_unref(struct sim *sim, struct player *player)
+{
     while (player && --player->references == 0) {
         struct player *parent = player->parent;
 
@@ -620,11 +639,11 @@ static bool is_stolen(struct sim *sim, struct player *child)
  * The join of `joined` cannot go on before the newest child has ended. By default this one is
  * next, on its parent's stack. If another is, or it was stolen, the parent has to wait.
  */
-static void has(struct world *world, const void *object, int n)
+static void has(struct world *world, const void *object, const char *what, int n)
 {
     struct sim *sim = sim_of(world);
 
-    thrum_sim_has(sim, runs_now(sim), object, n);
+    thrum_sim_has(sim, runs_now(sim), object, what, n);
 }
 
 static void *pop(struct world *world, const void *joined)
@@ -665,6 +684,21 @@ static int timer(struct world *world, struct timer *armed, int64_t when_ns, uint
     struct sim_timer entry = {.when = when_ns, .timer = armed, .key = key, .armer = runs_now(sim)};
 
     return thrum_sim_timers_add(&sim->timers, entry);
+}
+
+static void held(struct world *world, const void *object, const char *what, const void *where)
+{
+    struct sim *sim = sim_of(world);
+    struct held_lock lock = {.object = object, .what = what, .where = where};
+
+    if (sim->looks)
+        thrum_held_add(sim, runs_now(sim), lock);
+}
+
+static void released(struct world *world, const void *object)
+{
+    if (sim_of(world)->looks)
+        thrum_held_drop(sim_of(world), object);
 }
 
 static size_t draw(struct world *world, size_t n)
@@ -758,9 +792,12 @@ void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
 {
     if (sim->worker)
         line_up_fibers(sim->worker);
+    thrum_held_clear(sim);
     sim->oracle = oracle;
     thrum_descriptors_restart(sim);
     thrum_net_restart(sim);
+    if (sim->alive > 0)
+        players_take_back(sim);
     sim->now = BEGIN_NS;
     sim->timers.count = 0;
     sim->drains = false;
@@ -789,6 +826,8 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
                                 .now = now,
                                 .turn = turn_of,
                                 .timer = timer,
+                                .held = held,
+                                .released = released,
                                 .draw = draw,
                                 .point = point,
                                 .fault = fault,
@@ -826,6 +865,7 @@ void thrum_sim_free(struct sim *sim)
     thrum_descriptors_fini(sim);
     thrum_sim_timers_fini(&sim->timers);
     thrum_memory_put(sim->holdings);
+    thrum_held_fini(&sim->held);
     thrum_memory_put(sim->objects);
     thrum_memory_put(sim->waiting);
     thrum_memory_put(sim);

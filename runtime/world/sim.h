@@ -22,6 +22,7 @@
 
 #include "runtime/sched/worker.h"
 #include "runtime/world/descriptors.h"
+#include "runtime/world/held.h"
 #include "runtime/world/net.h"
 #include "runtime/world/oracle.h"
 #include "runtime/world/timers.h"
@@ -68,7 +69,8 @@ struct sim_object {
 /* holdings.c */
 struct holding {
     const void *object;
-    uint64_t player; /* its id */
+    const char *what; /* "semaphore" */
+    uint64_t player;  /* its id */
     uint32_t n;
     char path[44];
 };
@@ -87,6 +89,8 @@ struct sim {
     size_t first;
     size_t count;
     size_t capacity;
+    struct held_locks held;
+    size_t alive; /* tasks that were started in this history and have not ended */
     struct sim_timers timers;
     bool drains; /* time has passed to a timer, and others are due with it: tempo.c */
     int64_t now;
@@ -113,6 +117,7 @@ struct sim {
     bool out_of_memory;
     bool refused; /* the world has refused something in this history */
     bool counted; /* in thrum_simulated */
+    bool looks;   /* somebody wants to know what was left locked */
 };
 
 /* NULL: out of memory. */
@@ -130,7 +135,10 @@ void thrum_sim_depart(struct sim *sim, const struct player *player);
 void thrum_sim_end(struct sim *sim, struct player *player);
 
 /* holdings.c: the player has n more of it; n < 0: less. */
-void thrum_sim_has(struct sim *sim, const struct player *player, const void *object, int n);
+void thrum_sim_has(struct sim *sim, const struct player *player, const void *object,
+                   const char *what, int n);
+/* One reference less. */
+void thrum_sim_unref(struct sim *sim, struct player *player);
 
 static inline struct sim *sim_of(struct world *world)
 {

@@ -20,7 +20,7 @@ static thrum_explore_result find_it(const struct bug *bug, uint64_t seed)
     thrum_explore_result result;
     int status;
 
-    options.flags = THRUM_EXPLORE_QUIET;
+    options.flags = THRUM_EXPLORE_QUIET | THRUM_EXPLORE_LEAVE;
     options.schedules = bug->limit;
     options.seed = seed;
     status = thrum_explore(&options, bug->fn, NULL, &result);

@@ -41,7 +41,7 @@ static int explore_quietly(const struct bug *bug, struct edited *edited, const c
     int null = open("/dev/null", O_WRONLY);
     int status;
 
-    options.flags = THRUM_EXPLORE_QUIET;
+    options.flags = THRUM_EXPLORE_QUIET | THRUM_EXPLORE_LEAVE;
     options.schedules = by_chance ? by_chance : bug->limit;
     options.strategy = by_chance ? THRUM_STRATEGY_RANDOM : THRUM_STRATEGY_DEFAULT;
     if (replay)

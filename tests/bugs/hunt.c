@@ -60,7 +60,7 @@ static struct found hunt(const struct bug *bug, thrum_strategy strategy)
     struct found found = {0, 0, 0, 0};
 
     options.strategy = (uint32_t)strategy;
-    options.flags = THRUM_EXPLORE_QUIET;
+    options.flags = THRUM_EXPLORE_QUIET | THRUM_EXPLORE_LEAVE;
     options.schedules = schedules ? schedules : bug->limit;
     for (int seed = 0; seed < seeds; seed++) {
         thrum_explore_result result;
