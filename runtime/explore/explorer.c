@@ -213,10 +213,9 @@ static void note_turn(void *arg, const struct sim *sim, const struct player *pla
         char path[64];
 
         thrum_player_path(player, path, sizeof path);
-        thrum_replay_break(path, (unsigned long)sim->steps + 1,
-                           player->fiber && player->fiber != thrum_fiber_self()
-                               ? &player->fiber->context
-                               : NULL);
+        thrum_replay_break(
+            path, (unsigned long)sim->steps + 1,
+            player->fiber && player->fiber != thrum_fiber_self() ? &player->fiber->context : NULL);
     }
 }
 

@@ -391,7 +391,7 @@ static void tell_watch(const void *object, bool still, char *text, size_t size)
 }
 
 const struct waiters_kind thrum_fd_waiters = {
-    .again = again, .ready = is_ready, .wait = {"descriptor", tell_watch}};
+    .again = again, .ready = is_ready, .wait = {.what = "descriptor", .tell = tell_watch}};
 
 /* A number that is none has a watch for all such, which is never armed. */
 int thrum_fd_select(int fd, uint32_t events, void **watch)
