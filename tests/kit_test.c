@@ -97,11 +97,19 @@ TEST(an_expectation_goes_on)
 
 TEST(a_failure_says_how_to_do_it_again)
 {
+    unsetenv("TEST_TARGET"); /* it may be Bazel that runs us */
     FAILS("bad_value", "FAIL bad_value, simulated with seed 0\n  again: THRUM_SIM=0 kit --only bad",
           "--seeds=2");
     FAILS("bad_value",
           "FAIL bad_value, with 2 workers\n  again: kit --only bad_value --seeds 0 --workers 2",
           "--seeds=0", "--workers", "2,4");
+    setenv("TEST_TARGET", "//x:y", 1);
+    FAILS("bad_value", "again: bazel test //x:y --test_filter=bad_value --test_env=THRUM_SIM=0\n",
+          "--seeds=2");
+    FAILS("bad_value",
+          "again: bazel test //x:y --test_filter=bad_value --test_arg=--seeds=0 "
+          "--test_arg=--workers=2\n",
+          "--seeds=0", "--workers=2");
 }
 
 /* In a child: its siblings are cancelled, and the tree ends. */
@@ -986,6 +994,7 @@ THRUM_TEST(bad_by_order)
 TEST(exploring_finds_the_order_that_fails_and_shrinks_it)
 {
     REAL_WORLD_ONLY;
+    unsetenv("TEST_TARGET");
     FAILS("bad_by_order", "FAIL bad_by_order, explored", "--seeds=0", "--explore=1000");
     FAILS("bad_by_order", "again: THRUM_REPLAY='1.2@", "--seeds=1", "--explore=1000");
     setenv("THRUM_REPLAY", "1.2@1>1.1 1.1@2>1.2", 1);
