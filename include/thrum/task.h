@@ -186,6 +186,16 @@ THRUM_API THRUM_NODISCARD int thrum_shield_join(thrum_task *task, thrum_outcome 
 THRUM_API bool thrum_task_cancel_at(thrum_task *task, int code, const char *text, const char *file,
                                     int line);
 
+/* How many such requests were not taken back (thrum_uncancel), told or not. Any thread. */
+THRUM_API int thrum_task_cancelling(const thrum_task *task);
+
+/*
+ * Why it was cancelled, if it has ended so: the reason of the first request, or of the cancel of
+ * a scope around it. Any thread. Returns 0, or -ENOENT: it has not, or there was no memory for
+ * a reason.
+ */
+THRUM_API int thrum_task_reason(const thrum_task *task, thrum_reason *reason);
+
 /* A function to be called when a task has ended. Its fields are the runtime's own. */
 typedef void (*thrum_done_fn)(thrum_task *task, void *arg);
 

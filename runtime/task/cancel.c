@@ -29,23 +29,29 @@
 #include "runtime/task/wait.h"
 #include "runtime/task/walk.h"
 
-void thrum_cancel_explain(struct thrum_scope *scope, int code, const char *text, const char *file,
-                          int line)
+void thrum_cancel_keep_reason(struct thrum_scope *scope, const thrum_reason *given)
 {
-    thrum_reason *reason;
+    thrum_reason *reason = thrum_lent_get(sizeof *reason, 16);
     uint64_t none = 0;
 
-    if (load_relaxed(&scope->reason)) /* relaxed: a hint */
-        return;
-    reason = thrum_lent_get(sizeof *reason, 16);
     if (!reason)
         return;
-    *reason = (thrum_reason){.code = code, .file = file, .line = line,
-                             .task = thrum_lane_self()->fiber ? thrum_self() : 0};
-    strncat(reason->text, text ? text : "", sizeof reason->text - 1);
+    *reason = *given;
     /* MUTANT-OK acquire: what is there is not looked at */
     if (!cas_acq_rel(&scope->reason, &none, word_of(reason))) /* EDGE cancel.mark */
         thrum_lent_put(reason);
+}
+
+void thrum_cancel_explain(struct thrum_scope *scope, int code, const char *text, const char *file,
+                          int line)
+{
+    thrum_reason reason = {.code = code, .file = file, .line = line};
+
+    if (load_relaxed(&scope->reason)) /* relaxed: a hint */
+        return;
+    reason.task = thrum_lane_self()->fiber ? thrum_self() : 0;
+    strncat(reason.text, text ? text : "", sizeof reason.text - 1);
+    thrum_cancel_keep_reason(scope, &reason);
 }
 
 void thrum_cancel_mark(struct thrum_scope *scope, int code, const char *text, const char *file,

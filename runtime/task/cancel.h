@@ -21,6 +21,9 @@ struct cancel_target {
 void thrum_cancel_mark(struct thrum_scope *scope, int code, const char *text, const char *file,
                        int line);
 
+/* A reason, unless there is one or no memory: that of the first stays. */
+void thrum_cancel_keep_reason(struct thrum_scope *scope, const thrum_reason *given);
+
 /* The reason alone, before a mark that the caller makes. */
 void thrum_cancel_explain(struct thrum_scope *scope, int code, const char *text, const char *file,
                           int line);

@@ -327,8 +327,7 @@ bool thrum_scope_look_for(struct fiber *fiber)
     return found;
 }
 
-/* Why: the reason of the innermost cancelled scope. */
-static void copy_reason(thrum_reason *reason, const struct thrum_scope *scope)
+void thrum_scope_reason(const struct thrum_scope *scope, thrum_reason *reason)
 {
     for (; scope && !(scope_flags(scope) & SCOPE_SHIELD); scope = scope_outer(scope)) {
         if (thrum_scope_cancels(scope) == taken_back(scope))
@@ -392,7 +391,7 @@ static void deliver(void)
         if (!recorded && keeper == &record->scope) /* nothing has been forked in it yet */
             store_relaxed(&record->scope.base, sum - inside); /* relaxed: likewise */
         record->delivered = true;
-        copy_reason(&record->reason, lane->scope);
+        thrum_scope_reason(lane->scope, &record->reason);
         if (detecting())
             thrum_detect_delivered(record);
     }

@@ -97,6 +97,9 @@ int thrum_scope_pop(struct thrum_scope *scope, int status, int mine, bool again)
 /* What a user calls it. */
 const char *thrum_scope_kind(const struct thrum_scope *scope);
 
+/* Why: the reason of the innermost cancelled scope from here on. Unchanged if there is none. */
+void thrum_scope_reason(const struct thrum_scope *scope, thrum_reason *reason);
+
 /* How many cancels of this very scope there were. */
 uint32_t thrum_scope_cancels(const struct thrum_scope *scope);
 

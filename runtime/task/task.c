@@ -266,6 +266,18 @@ bool thrum_task_close_requests(struct thrum_task *task)
     return requests >> 32 != load_relaxed(&task->scope.seen); /* relaxed: only the task wrote it */
 }
 
+/* Why it was cancelled, if it was not through its handle: its group closes, and forgets it. */
+static void keep_reason(struct thrum_task *task)
+{
+    bool started = load_relaxed(&task->state) != TASK_PENDING; /* relaxed: its own end */
+    thrum_reason reason = {.code = 0};
+
+    if (load_relaxed(&task->scope.reason)) /* relaxed: a hint */
+        return;
+    thrum_scope_reason(started ? &task->scope : start_of(&task->child), &reason);
+    thrum_cancel_keep_reason(&task->scope, &reason);
+}
+
 void thrum_task_end(struct thrum_task *task, struct ending ending, struct thrum_error *error)
 {
     bool done;
@@ -283,6 +295,8 @@ void thrum_task_end(struct thrum_task *task, struct ending ending, struct thrum_
         task_free(task);
         return;
     }
+    if (ending.cancelled)
+        keep_reason(task);
     if (UNLIKELY(task->starting != NULL))
         thrum_start_failed(task, ending, thrum_error_ref(error));
     POINT("task.end");
@@ -339,6 +353,23 @@ bool thrum_task_ended(const thrum_task *task, int *status)
 {
     thrum_point_at(THRUM_POINT_READ, task);
     return thrum_task_over(task, status);
+}
+
+int thrum_task_reason(const thrum_task *task, thrum_reason *reason)
+{
+    const thrum_reason *why = NULL;
+
+    if (thrum_task_over(task, NULL) && task->cancelled)
+        why = pointer_of(load_acquire(&task->scope.reason)); /* EDGE cancel.mark */
+    if (!why)
+        return -ENOENT;
+    *reason = *why;
+    return 0;
+}
+
+int thrum_task_cancelling(const thrum_task *task)
+{
+    return (int)(load_relaxed(&task->requests) & COUNT); /* relaxed: a glance */
 }
 
 const char *thrum_task_name(const thrum_task *task)

@@ -985,6 +985,65 @@ RULE(a_reason_goes_down_through_joins)
     EXPECT_EQ(steps.seen[3], 0);
 }
 
+static int waits_to_be_cancelled(void *arg)
+{
+    SPAN;
+    if (arg)
+        raise_flag(arg);
+    return rest();
+}
+
+/* Who has its handle is told why it has ended: through the handle, or by its group; begun or not. */
+static void check_reason(thrum_task *task, int code, const char *text)
+{
+    thrum_reason reason = {.code = 1};
+
+    if (!task)
+        return;
+    EXPECT_EQ(thrum_task_reason(task, &reason), 0);
+    EXPECT_EQ(reason.code, code);
+    EXPECT_EQ(strcmp(reason.text, text), 0);
+    if (!disturbed())
+        CHECK(strstr(reason.file, "cancel_test.c"));
+}
+
+RULE(the_reason_is_told_to_who_has_the_handle)
+{
+    thrum_event ready = THRUM_EVENT_INIT;
+    thrum_task *by_handle, *by_group, *unstarted, *well;
+    thrum_reason reason;
+    thrum_group group;
+
+    SPAN;
+    open_group(&group);
+    well = spawn(&group, nothing, NULL);
+    by_handle = spawn(&group, waits_to_be_cancelled, &ready);
+    AWAIT(&ready);
+    if (by_handle) {
+        EXPECT_EQ(thrum_task_reason(by_handle, &reason), -ENOENT);
+        EXPECT_EQ(thrum_task_cancelling(by_handle), 0);
+        EXPECT(thrum_task_cancel(by_handle, -EPIPE, "nobody reads it"));
+        EXPECT(thrum_task_cancel(by_handle, -EIO, "again"));
+        EXPECT_EQ(thrum_task_join(by_handle, NULL), 0);
+        EXPECT_EQ(thrum_task_cancelling(by_handle), 2);
+    }
+    thrum_event_clear(&ready);
+    by_group = spawn(&group, waits_to_be_cancelled, &ready);
+    AWAIT(&ready);
+    unstarted = spawn(&group, waits_to_be_cancelled, NULL);
+    thrum_group_cancel(&group, -EBUSY, "enough");
+    EXPECT_EQ(close_group(&group, 0), 0);
+    check_reason(by_handle, -EPIPE, "nobody reads it");
+    check_reason(by_group, -EBUSY, "enough");
+    check_reason(unstarted, -EBUSY, "enough");
+    if (well)
+        EXPECT_EQ(thrum_task_reason(well, &reason), -ENOENT);
+    thrum_task_unref(well);
+    thrum_task_unref(by_handle);
+    thrum_task_unref(by_group);
+    thrum_task_unref(unstarted);
+}
+
 RULE(a_timeout_s_reason_says_so)
 {
     thrum_reason reason = {.code = 1};
