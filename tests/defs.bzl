@@ -11,8 +11,12 @@ def thrum_test(
         defines = [],
         linkopts = [],
         size = "small",
+        tags = [],
         **kwargs):
     """A program of TESTs (check.h) that may use the runtime's own headers.
+
+    Several threads on all cores are what most are about: Bazel gives each two, while models and
+    runs in the simulated world, of one thread, have one.
 
     Args:
       name: of the test, and of its source unless srcs says otherwise.
@@ -23,7 +27,8 @@ def thrum_test(
       defines: preprocessor definitions for this test alone.
       linkopts: linker flags besides the common ones.
       size: small, medium or large; .bazelrc says how long each may take.
-      **kwargs: as for cc_test. The tag "campaign" keeps it out of //...
+      tags: "campaign" keeps it out of //...
+      **kwargs: as for cc_test.
     """
     native.cc_test(
         name = name,
@@ -33,6 +38,7 @@ def thrum_test(
         linkopts = LINKOPTS + linkopts,
         linkstatic = True,
         local_defines = DEFINES + defines,
+        tags = tags + ["cpu:2"],
         deps = ["//:declarations", "//tests:check", library] + deps,
         **kwargs
     )

@@ -763,7 +763,8 @@ TEST(trees_of_every_shape_are_walked_and_sorted_right)
         check_wild(seed);
 }
 
-#define LEVELS 100000
+/* The simulated world has its own reasons to take long, and sees these often. */
+#define LEVELS (getenv("THRUM_SIM") ? 5000 : 100000)
 
 static void count(const thrum_error *leaf, void *context)
 {
@@ -783,7 +784,7 @@ static void check_deep(thrum_error *tree)
     CHECK_EQ(counts[0], LEVELS / 2);
     CHECK(thrum_error_has(tree, -EIO));
     CHECK(!thrum_error_has(tree, -ENOENT));
-    CHECK_LT(LEVELS * 100, thrum_error_format(tree, NULL, 0));
+    CHECK_LT((size_t)LEVELS * 20, thrum_error_format(tree, NULL, 0));
     CHECK_EQ(thrum_error_print(tree, null), 0);
     CHECK_EQ(thrum_error_split(tree, thrum_error_match_code, &code, &yes, &no), 0);
     CHECK_EQ(thrum_error_leaves(yes, count, counts), LEVELS / 2 + 1);
@@ -812,7 +813,7 @@ static int go_deep(void *arg)
         deep = outer;
     }
     CHECK_EQ(thrum_error_leaves(deep, count, (size_t[2]){0, 0}), 1);
-    CHECK_LT(LEVELS * 100, thrum_error_format(deep, NULL, 0));
+    CHECK_LT((size_t)LEVELS * 20, thrum_error_format(deep, NULL, 0));
     thrum_error_free(deep);
     thrum_error_free(beside[0]);
     thrum_error_free(beside[1]);
