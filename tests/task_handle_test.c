@@ -58,6 +58,40 @@ TEST(a_handle_outlives_its_group)
     run_everywhere(outlives, NULL);
 }
 
+struct knowing {
+    thrum_task *self;
+    bool missed;
+};
+
+static int know_yourself(void *arg)
+{
+    struct knowing *knowing = arg;
+
+    knowing->missed = !knowing->self || thrum_task_ended(knowing->self, NULL);
+    return 0;
+}
+
+static int spawn_knowing(void *arg)
+{
+    (void)arg;
+    for (long i = 0; i < many(1000); i++) {
+        struct knowing knowing = {NULL, false};
+        thrum_group group;
+
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_group_spawn(&group, know_yourself, &knowing, NULL, &knowing.self), 0);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        CHECK(!knowing.missed);
+        thrum_task_unref(knowing.self);
+    }
+    return 0;
+}
+
+TEST(a_task_finds_its_handle_where_its_spawner_has_it)
+{
+    run_everywhere(spawn_knowing, NULL);
+}
+
 #define MANY 200
 
 static int nothing(void *arg)

@@ -37,7 +37,8 @@ struct thrum_site {
 
 /*
  * Spawn a task that runs fn(arg) into a group. `options` may be NULL. `out`
- * may be NULL; else *out is a handle, to be given back with thrum_task_unref.
+ * may be NULL; else *out is a handle, to be given back with thrum_task_unref; it stands there
+ * before the task can start.
  *
  *   context   the group's owner, or any task below the group
  *   suspends  no; if the group has a limit, until there is room

@@ -122,6 +122,21 @@ static bool is_foreign(const struct thrum_group *group)
     return opener->home != worker_here()->scheduler;
 }
 
+/* The handle is there before the task is: it may look for itself where its spawner has it. */
+static int push_told(struct thrum_group *group, struct thrum_task *task, bool daemon,
+                     thrum_task **out)
+{
+    thrum_task *before = out ? *out : NULL;
+    int err;
+
+    if (out)
+        *out = task;
+    err = push(group, task, daemon);
+    if (err && out)
+        *out = before;
+    return err;
+}
+
 int thrum_task_spawn(struct thrum_group *group, const struct spawn *spawn, thrum_task **out)
 {
     struct thrum_task *task;
@@ -157,10 +172,7 @@ int thrum_task_spawn(struct thrum_group *group, const struct spawn *spawn, thrum
     if (spawn->options && spawn->options->name)
         set_name(task, spawn->options->name);
     POINT("task.spawn");
-    err = push(group, task, spawn->daemon);
-    if (!err && out)
-        *out = task;
-    return err;
+    return push_told(group, task, spawn->daemon, out);
 }
 
 int thrum_group_spawn_at(thrum_group *group, thrum_fn fn, void *arg,
@@ -171,7 +183,6 @@ int thrum_group_spawn_at(thrum_group *group, thrum_fn fn, void *arg,
     uint64_t owner = load_relaxed(&group->scope.owner); /* relaxed: only we could be in it */
     bool owned = owner == word_of(lane->current);
     struct thrum_task *task;
-    int err;
 
     if (UNLIKELY(!owned)) {
         struct spawn spawn = {.fn = fn, .arg = arg, .options = options, .site = site};
@@ -192,10 +203,7 @@ int thrum_group_spawn_at(thrum_group *group, thrum_fn fn, void *arg,
         set_name(task, options->name);
     group->own++;
     POINT("task.spawn");
-    err = push(group, task, false);
-    if (!err && out)
-        *out = task;
-    return err;
+    return push_told(group, task, false, out);
 }
 
 int thrum_group_spawn_copy_at(thrum_group *group, thrum_fn fn, const void *arg, size_t size,
