@@ -91,6 +91,7 @@ TEST(a_task_with_nothing_open_is_told_once)
 
 struct forker {
     thrum_scope *scope;
+    thrum_event forked;
     bool told; /* the fork comes after a cancel that the forker was told of */
 };
 
@@ -108,6 +109,7 @@ static int forker_in_scope(void *arg)
     }
     CHECK_EQ(thrum_fork(&branch, sleeps, NULL), 0);
     forker->scope = &scope;
+    thrum_event_set(&forker->forked);
     status = sleeps(NULL);
     CHECK_EQ(status, THRUM_ECANCELED);
     CHECK_EQ(thrum_join(&branch, sleeps, NULL), THRUM_ECANCELED);
@@ -116,15 +118,19 @@ static int forker_in_scope(void *arg)
 
 static int fork_is_told(void *arg)
 {
-    struct forker forker = {NULL, arg != NULL};
+    struct forker forker = {NULL, THRUM_EVENT_INIT, arg != NULL};
     thrum_child child;
     thrum_group group;
+    int status;
 
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
     CHECK_EQ(thrum_group_spawn_child(&group, &child, forker_in_scope, &forker), 0);
-    CHECK_EQ(thrum_sleep(MS), 0); /* both sleep */
+    CHECK_EQ(thrum_event_wait(&forker.forked), 0);
+    CHECK_EQ(thrum_sleep(MS), 0); /* most likely both sleep */
     thrum_scope_cancel(forker.scope, 1, NULL);
-    return thrum_group_close(&group, 0, NULL);
+    status = thrum_group_close(&group, 0, NULL);
+    thrum_event_destroy(&forker.forked);
+    return status;
 }
 
 TEST(fork_and_forker_are_both_told)
@@ -202,17 +208,24 @@ TEST(cleanup_forks_in_a_scope_of_its_own)
 }
 
 /* With nothing open: what it forks after it was told runs, and is told of the next. */
+struct bottom {
+    thrum_event begun;
+    thrum_event told;
+};
+
 static int forks_at_the_bottom(void *arg)
 {
+    struct bottom *bottom = arg;
     uint32_t ran = 0;
     thrum_branch branch;
 
+    thrum_event_set(&bottom->begun);
     CHECK_EQ(sleeps(NULL), THRUM_ECANCELED);
     CHECK_EQ(thrum_fork(&branch, runs, &ran), 0);
     CHECK_EQ(thrum_join(&branch, runs, &ran), 0);
     CHECK_EQ(load_relaxed(&ran), 1); /* relaxed: joined */
     CHECK_EQ(thrum_fork(&branch, sleeps, NULL), 0);
-    thrum_event_set(arg);
+    thrum_event_set(&bottom->told);
     CHECK_EQ(sleeps(NULL), THRUM_ECANCELED);
     CHECK_EQ(thrum_join(&branch, sleeps, NULL), THRUM_ECANCELED);
     return THRUM_ECANCELED;
@@ -220,7 +233,7 @@ static int forks_at_the_bottom(void *arg)
 
 static int told_twice_at_the_bottom(void *arg)
 {
-    thrum_event event = THRUM_EVENT_INIT;
+    struct bottom bottom = {THRUM_EVENT_INIT, THRUM_EVENT_INIT};
     thrum_child child;
     thrum_group group;
     thrum_shield shield;
@@ -229,16 +242,18 @@ static int told_twice_at_the_bottom(void *arg)
     (void)arg;
     CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
-    CHECK_EQ(thrum_group_spawn_child(&group, &child, forks_at_the_bottom, &event), 0);
-    CHECK_EQ(thrum_sleep(MS), 0);
+    CHECK_EQ(thrum_group_spawn_child(&group, &child, forks_at_the_bottom, &bottom), 0);
+    CHECK_EQ(thrum_event_wait(&bottom.begun), 0);
+    CHECK_EQ(thrum_sleep(MS), 0); /* most likely it sleeps */
     thrum_shield_begin(&shield);
     thrum_scope_cancel(&scope, 1, NULL);
-    CHECK_EQ(thrum_event_wait(&event), 0);
-    CHECK_EQ(thrum_sleep(MS), 0); /* both sleep */
+    CHECK_EQ(thrum_event_wait(&bottom.told), 0);
+    CHECK_EQ(thrum_sleep(MS), 0); /* most likely both sleep */
     thrum_scope_cancel(&scope, 2, NULL);
     CHECK_EQ(thrum_shield_end(&shield), THRUM_ECANCELED);
     CHECK_EQ(thrum_group_close(&group, THRUM_ECANCELED, NULL), THRUM_ECANCELED);
-    thrum_event_destroy(&event);
+    thrum_event_destroy(&bottom.begun);
+    thrum_event_destroy(&bottom.told);
     return thrum_scope_end(&scope, THRUM_ECANCELED);
 }
 
@@ -352,6 +367,7 @@ TEST(redelivered_beyond_a_scope_around_the_group)
 
 /* The child was told of a request that its parent then takes back; the next is another. */
 struct pair {
+    thrum_event begun;
     thrum_event told;
     thrum_task *self;
 };
@@ -360,6 +376,7 @@ static int told_twice(void *arg)
 {
     struct pair *pair = arg;
 
+    thrum_event_set(&pair->begun);
     CHECK_EQ(sleeps(NULL), THRUM_ECANCELED);
     thrum_event_set(&pair->told);
     return sleeps(NULL);
@@ -373,11 +390,12 @@ static int takes_back(void *arg)
 
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
     CHECK_EQ(thrum_group_spawn(&group, told_twice, pair, NULL, NULL), 0);
-    CHECK_EQ(thrum_sleep(MS), 0); /* it sleeps */
+    CHECK_EQ(thrum_event_wait(&pair->begun), 0);
+    CHECK_EQ(thrum_sleep(MS), 0); /* most likely it sleeps */
     thrum_shield_begin(&shield);
     CHECK(thrum_task_cancel(pair->self, 1, NULL));
     CHECK_EQ(thrum_event_wait(&pair->told), 0);
-    CHECK_EQ(thrum_sleep(MS), 0); /* it sleeps again */
+    CHECK_EQ(thrum_sleep(MS), 0); /* most likely it sleeps again */
     CHECK_EQ(thrum_uncancel(), 0);
     CHECK_EQ(thrum_shield_end(&shield), 0);
     CHECK_EQ(thrum_checkpoint(), 0);
@@ -387,7 +405,7 @@ static int takes_back(void *arg)
 
 static int uncancel(void *arg)
 {
-    struct pair pair = {THRUM_EVENT_INIT, NULL};
+    struct pair pair = {THRUM_EVENT_INIT, THRUM_EVENT_INIT, NULL};
     thrum_group group;
 
     (void)arg;
@@ -395,6 +413,7 @@ static int uncancel(void *arg)
     CHECK_EQ(thrum_group_spawn(&group, takes_back, &pair, NULL, &pair.self), 0);
     CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
     thrum_task_unref(pair.self);
+    thrum_event_destroy(&pair.begun);
     thrum_event_destroy(&pair.told);
     return 0;
 }
