@@ -31,7 +31,7 @@ struct ready_queue {
 };
 
 /* Owner. */
-void *thrum_ready_take_slow(struct ready_queue *queue);
+void *thrum_ready_take_slow(struct ready_queue *queue, bool open);
 /* Owner. What take would give, or NULL; thieves may be faster. */
 void *thrum_ready_peek_slow(const struct ready_queue *queue);
 
@@ -47,6 +47,9 @@ void *thrum_ready_steal_before(struct ready_queue *queue, uint64_t limit);
 
 /* Any thread. A guess: could thrum_ready_steal take one? And where the tail is. */
 bool thrum_ready_shares(const struct ready_queue *queue, uint64_t *tail);
+
+/* Any thread. The owner is to share what it has set aside, at its next take. */
+void thrum_ready_ask(struct ready_queue *queue);
 
 /* Any thread. One that is set aside for the owner, at the price of a heavy fence; or NULL. */
 void *thrum_ready_revoke(struct ready_queue *queue);
@@ -81,8 +84,9 @@ static inline bool ready_more(const struct ready_queue *queue)
 /* Owner. Is there something in the window? */
 static inline bool ready_window(const struct ready_queue *queue, uint64_t *index)
 {
-    *index = load_relaxed(&queue->mine);                            /* relaxed: only we write it */
-    return (int64_t)(*index - load_relaxed(&queue->ceiling)) < 0; /* relaxed: a guess */
+    *index = load_relaxed(&queue->mine);                             /* relaxed: only we write it */
+    return (int64_t)(*index - load_relaxed(&queue->ceiling)) < 0 &&  /* relaxed: a guess */
+           *index != load_relaxed(&queue->tail);                     /* relaxed: only we write it */
 }
 
 /* Owner. */
@@ -95,17 +99,22 @@ static inline void *ready_peek(const struct ready_queue *queue)
     return thrum_ready_peek_slow(queue);
 }
 
-/* Owner. The oldest; NULL: empty. */
-static inline void *ready_take(struct ready_queue *queue)
+/*
+ * Owner. The oldest; NULL: empty. `open`: nobody looks for work, so that what is pushed next may
+ * be set aside, too.
+ */
+static inline void *ready_take(struct ready_queue *queue, bool open)
 {
     uint64_t index = load_relaxed(&queue->mine); /* relaxed: only we write it */
 
+    if (index == load_relaxed(&queue->tail)) /* relaxed: only we write it */
+        return NULL;
     /* MUTANT-OK release: fences order it; slots are released with tail and window */
     store_release(&queue->mine, index + 1); /* EDGE ready.attention */
     fence_light();
     if (LIKELY((int64_t)(index - load_relaxed(&queue->ceiling)) < 0)) /* EDGE ready.attention */
         return ready_slot(queue, index);                              /* relaxed: fenced */
-    return thrum_ready_take_slow(queue);
+    return thrum_ready_take_slow(queue, open);
 }
 
 #endif

@@ -30,7 +30,7 @@
 #define VAIN_MAX 13
 #define PATIENCE_NS 250 /* half of the first pause; the last is 8 us */
 
-#ifndef YOUNG_NS /* models have 0: nothing is too young */
+#ifndef YOUNG_NS      /* models have 0: nothing is too young */
 #define YOUNG_NS 2000 /* a fiber that has been ready for so long may be stolen */
 #endif
 #define YOUNG_DOUBLINGS 2 /* and longer, while owners run them sooner */
@@ -109,14 +109,20 @@ static void look(struct worker *victim, struct round *round)
 /* The owner has something, but has not shared it: ask for it, or take it. */
 static struct fiber *insist(struct worker *worker, struct worker *victim, struct round *round)
 {
+    uint64_t tail;
+
     if (!thrum_deque_empty(&victim->deque)) {
         if (!round->revoke)
             thrum_deque_ask(&victim->deque);
         else if (thrum_deque_revoke(&victim->deque))
             return steal_from(worker, victim, round);
     }
-    if (round->revoke && !thrum_ready_empty(&victim->ready))
+    if (thrum_ready_empty(&victim->ready))
+        return NULL;
+    if (round->revoke)
         return thrum_ready_revoke(&victim->ready);
+    if (!thrum_ready_shares(&victim->ready, &tail))
+        thrum_ready_ask(&victim->ready);
     return NULL;
 }
 

@@ -374,7 +374,7 @@ static struct fiber *from_own(struct worker *worker)
         }
         if (!fiber)
             return NULL;
-        fiber = ready_take(&worker->ready);
+        fiber = ready_take(&worker->ready, thrum_idle_none(&worker->scheduler->idle));
         if (LIKELY(fiber != NULL))
             return fiber;
     }

@@ -32,6 +32,12 @@ int thrum_idle_claim(struct idle *idle);
 /* Would a claim find a sleeper, and nobody that searches? It may be wrong the next moment. */
 bool thrum_idle_wants(const struct idle *idle);
 
+/* Does nobody sleep and nobody search? It may be wrong the next moment. */
+static inline bool thrum_idle_none(const struct idle *idle)
+{
+    return load_relaxed(&idle->state) == 0; /* relaxed: a glance */
+}
+
 /* A worker has run out of work of its own. */
 void thrum_idle_search(struct idle *idle);
 

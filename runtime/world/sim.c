@@ -348,7 +348,7 @@ static inline void gather(struct sim *sim)
 
     if (UNLIKELY(sim->descriptors.count > 0) && poller_wanted(sim->worker->scheduler))
         thrum_descriptors_look(sim);
-    while (UNLIKELY(ready_more(ready)) && (fiber = ready_take(ready)) != NULL)
+    while (UNLIKELY(ready_more(ready)) && (fiber = ready_take(ready, false)) != NULL)
         came(sim, fiber);
 }
 

@@ -24,6 +24,7 @@ static struct item {
 } items[ITEMS];
 static int newest_own; /* of those that the owner took */
 static bool owner_found_nothing;
+static bool open; /* the windows that it makes */
 
 static void begin_in(bool asymmetric)
 {
@@ -32,6 +33,7 @@ static void begin_in(bool asymmetric)
     thrum_asymmetric = asymmetric;
     newest_own = -1;
     owner_found_nothing = false;
+    open = false;
     memset(&queue, 0, sizeof(queue));
     memset(items, 0, sizeof(items));
     model_name(&queue.mine, "mine");
@@ -65,7 +67,7 @@ static bool push(int number)
 static bool take(void)
 {
     struct item *shown = ready_peek(&queue);
-    int number = use(ready_take(&queue));
+    int number = use(ready_take(&queue, open));
 
     MODEL_CHECK(number < 0 || shown); /* shown and gone is possible, not the reverse */
     MODEL_CHECK(number < 0 || number > newest_own);
@@ -116,6 +118,12 @@ static void window(void) { two(); push(2); take(); push(3); }
 static void begin_window(void) { begin(); window(); }
 static void begin_window_fences(void) { begin_fences(); window(); }
 
+/* The same, and open windows from here on: one with a fiber and room for one more; an empty one. */
+static void begin_open(void) { begin_window(); open = true; }
+static void begin_open_fences(void) { begin_window_fences(); open = true; }
+static void begin_ajar(void) { begin(); open = true; push(0); push(1); take(); take(); push(2); take(); push(3);}
+static void begin_ajar_fences(void) { begin_fences(); open = true; push(0); push(1); take(); take(); push(2); take(); push(3); }
+
 static void owner_take(void) { take(); }
 static void owner_take_two(void) { take(); take(); }
 static void owner_take_all(void) { while (take()) continue; }
@@ -131,6 +139,7 @@ static void owner_push_keep(void) { push(4); thrum_ready_keep(&queue); push(5); 
 static void thief(void) { steal(); }
 static void thief_twice(void) { steal(); steal(); }
 static void revoker(void) { revoke(); }
+static void ask_and_steal(void) { thrum_ready_ask(&queue); steal(); steal(); }
 static void revoker_twice(void) { revoke(); revoke(); }
 static void revoke_and_steal(void) { revoke(); steal(); }
 
@@ -199,6 +208,18 @@ static const struct model models[] = {
      false},
     LESS("revoker and thief", begin_window, owner_take_all, revoker, thief_twice),
     LESS("revoker, thief, round", begin_window, owner_round, revoker, thief),
+    LESS("open, revoke", begin_open, owner_take_all, revoker_twice),
+    BOTH("open, push", begin_open, owner_push_take, revoker),
+    BOTH("open, round", begin_open, owner_round, revoke_and_steal),
+    BOTH("open, ask", begin_open, owner_round, ask_and_steal),
+    BOTH("ajar, revoke", begin_ajar, owner_take_all, revoker_twice),
+    BOTH("ajar, push", begin_ajar, owner_push_take, revoke_and_steal),
+    BOTH("ajar, round", begin_ajar, owner_round, revoke_and_steal),
+    BOTH("ajar, ask", begin_ajar, owner_round, ask_and_steal),
+    LESS("ajar, overwrite", begin_ajar, owner_overwrite, revoke_and_steal),
+    BOTH("ajar, watch", begin_ajar, owner_push_take, watcher),
+    LESS("ajar, revoker and thief", begin_ajar, owner_round, revoker, thief),
+    LESS("ajar, two revokers", begin_ajar, owner_push_take, revoker, revoker),
 };
 
 int main(int argc, char **argv)

@@ -411,7 +411,7 @@ static void ready_two(void)
 }
 static void begin_ready(void) { begin_2(); ready_two(); }
 static void begin_ready_fences(void) { begin_2_fences(); ready_two(); }
-static void window_then_busy(void) { MODEL_CHECK(ready_take(&workers[0].ready) != NULL); }
+static void window_then_busy(void) { MODEL_CHECK(ready_take(&workers[0].ready, false) != NULL); }
 static void search_or_not(void)
 {
     struct fiber *fiber = thrum_worker_search(&workers[1]);
