@@ -365,7 +365,7 @@ static inline void thrum_deferred_call(struct thrum_deferred *deferred)
     static inline int name##_run(void *thrum_copy)                                                \
     {                                                                                             \
         struct name##_arguments *thrum_arguments = (struct name##_arguments *)thrum_copy;         \
-        return name(THRUM_EACH(THRUM_VALUE, THRUM_COMMA, __VA_ARGS__));                           \
+        return name(THRUM_EACH(THRUM_PASSED, THRUM_COMMA, __VA_ARGS__));                           \
     }                                                                                             \
     THRUM_NODISCARD static inline int name##_spawn(                                               \
         thrum_group *thrum_to, const thrum_task_options *thrum_options_, thrum_task **thrum_out,  \
@@ -392,7 +392,7 @@ static inline void thrum_deferred_call(struct thrum_deferred *deferred)
 #define THRUM_COMMA() ,
 #define THRUM_FIELD(type, name) type name;
 #define THRUM_PARAMETER(type, name) type name
-#define THRUM_VALUE(type, name) thrum_arguments->name
+#define THRUM_PASSED(type, name) thrum_arguments->name
 #define THRUM_ARGUMENT(type, name) name
 
 #define THRUM_EACH(m, sep, ...)                                                              \

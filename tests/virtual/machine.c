@@ -411,7 +411,7 @@ static void on_signal(int number)
 static void catch_signals(void)
 {
     static const int numbers[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)(SA_ONSTACK | SA_RESETHAND)};
     stack_t stack = {.ss_sp = aligned_alloc(4096, STACK_BYTES), .ss_size = STACK_BYTES};
 
     sigaltstack(&stack, NULL);
