@@ -226,7 +226,8 @@ static void finds(thrum_fn fn, int status, thrum_strategy strategy)
 
 static const thrum_strategy strategies[] = {THRUM_STRATEGY_DEFAULT, THRUM_STRATEGY_RANDOM,
                                             THRUM_STRATEGY_PCT,     THRUM_STRATEGY_POS,
-                                            THRUM_STRATEGY_SURW,    THRUM_STRATEGY_SYSTEMATIC};
+                                            THRUM_STRATEGY_SURW,    THRUM_STRATEGY_SYSTEMATIC,
+                                            THRUM_STRATEGY_DELAY,   THRUM_STRATEGY_PORTFOLIO};
 
 #define STRATEGIES (sizeof strategies / sizeof strategies[0])
 
@@ -343,6 +344,39 @@ TEST(time_passes_for_those_who_spin)
 
         options.schedules = 20;
         CHECK_EQ(thrum_explore(&options, spin_for_an_hour, NULL, NULL), 0);
+    }
+}
+
+/* Without a yield. */
+static int look_until_set(void *arg)
+{
+    while (!thrum_shared_load((int *)arg))
+        continue;
+    return 0;
+}
+
+static int set_flag(void *arg)
+{
+    thrum_shared_store((int *)arg, 1);
+    return 0;
+}
+
+static int looks_for_ever(void *arg)
+{
+    int flag = 0;
+
+    (void)arg;
+    return together((thrum_fn[]){look_until_set, set_flag, look_until_set}, 3, &flag);
+}
+
+TEST(who_spins_lets_others_go_in_the_end)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(strategies[i]);
+
+        options.schedules = 50;
+        options.delays = 1;
+        CHECK_EQ(thrum_explore(&options, looks_for_ever, NULL, NULL), 0);
     }
 }
 

@@ -58,7 +58,9 @@ typedef enum thrum_strategy {
     THRUM_STRATEGY_PCT,       /* random priorities with `depth` - 1 changes */
     THRUM_STRATEGY_POS,       /* random priorities of events */
     THRUM_STRATEGY_SURW,      /* uniform over the orders of one object's events */
-    THRUM_STRATEGY_SYSTEMATIC /* all that differ from the default by at most `delays` */
+    THRUM_STRATEGY_SYSTEMATIC, /* all that differ from the default by at most `delays` */
+    THRUM_STRATEGY_DELAY,      /* the default but for `depth` delays at random places */
+    THRUM_STRATEGY_PORTFOLIO   /* SURW, POS, PCT, delays and random; who shows more is asked more */
 } thrum_strategy;
 
 /*
@@ -102,7 +104,7 @@ typedef struct thrum_explore_options {
     uint32_t size;      /* sizeof(thrum_explore_options), set by THRUM_EXPLORE_OPTIONS_INIT */
     uint32_t strategy;  /* thrum_strategy */
     uint32_t flags;     /* see above */
-    uint32_t depth;     /* PCT: 1 to 16; 0: 3 */
+    uint32_t depth;     /* PCT: 1 to 16, DELAY: 1 to 8; 0: 3 */
     uint64_t delays;    /* SYSTEMATIC; UINT64_MAX: no bound */
     uint64_t seed;      /* of the first run; THRUM_SEED in the environment overrides it */
     uint64_t schedules; /* at most so many runs; 0: 10,000; THRUM_SCHEDULES overrides it */
@@ -113,11 +115,15 @@ typedef struct thrum_explore_options {
     int64_t timer_slack; /* with THRUM_EXPLORE_TIMERS, in ns */
     /* What the program counts itself, given fn's argument: as much after each run as before. Or NULL */
     int64_t (*count)(void *arg);
+    uint64_t plateau; /* stop after so many runs in a row that have shown no two steps of two tasks
+                         at one object next to each other that were not seen before; 0: never */
+    uint32_t shard;   /* of `shards` processes this is one, from 0: each makes other runs of */
+    uint32_t shards;  /* those that the seed has, the same each time. 0: it is alone */
 } thrum_explore_options;
 
 #define THRUM_EXPLORE_OPTIONS_INIT \
     {                              \
-        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL, 0, 0, 0, NULL \
+        sizeof(thrum_explore_options), 0, 0, 0, UINT64_MAX, 0, 0, 0, NULL, 0, 0, 0, NULL, 0, 0, 0 \
     }
 
 #define THRUM_REPLAY_BYTES 512
@@ -132,6 +138,8 @@ typedef struct thrum_explore_result {
     uint64_t decisions; /* in all runs: places with more than one answer */
     uint64_t hash;      /* of all that happened in all runs: equal on all machines */
     uint64_t shrunk;    /* runs that shrinking took */
+    uint64_t pairs;     /* PORTFOLIO, plateau: of steps next to each other that were seen */
+    bool plateau;       /* it has stopped for having shown nothing new */
     char replay[THRUM_REPLAY_BYTES]; /* its text; "" is the ordinary order */
 } thrum_explore_result;
 

@@ -28,9 +28,14 @@ static bool number_from(const char *name, uint64_t *number)
 
 /* ---- who chooses ---------------------------------------------------------------------------- */
 
+static uint64_t seed_of(const struct explorer *explorer, uint64_t run)
+{
+    return sim_mix(explorer->options.seed) + run * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 static void use(struct oracle *oracle, struct explorer *explorer, uint32_t strategy, uint64_t run)
 {
-    oracle->seed = sim_mix(explorer->options.seed) + run * UINT64_C(0x9e3779b97f4a7c15);
+    oracle->seed = seed_of(explorer, run);
     switch (strategy) {
     case THRUM_STRATEGY_RANDOM:
         oracle->strategy = &thrum_random_strategy;
@@ -41,6 +46,10 @@ static void use(struct oracle *oracle, struct explorer *explorer, uint32_t strat
         return;
     case THRUM_STRATEGY_POS:
         oracle->strategy = &thrum_pos_strategy;
+        return;
+    case THRUM_STRATEGY_DELAY:
+        oracle->strategy = &thrum_delay_strategy;
+        oracle->self = &explorer->delaying;
         return;
     case THRUM_STRATEGY_SYSTEMATIC:
         oracle->strategy = &thrum_systematic_strategy;
@@ -66,6 +75,33 @@ static uint64_t cancel_at(struct oracle *oracle, const struct explorer *explorer
     return oracle_below(oracle, explorer->turns + 1);
 }
 
+/* The number of its run, all shards counted. */
+static uint64_t number_of(const struct explorer *explorer, uint64_t run)
+{
+    const thrum_explore_options *options = &explorer->options;
+
+    return options->shards ? run * options->shards + options->shard : run;
+}
+
+static uint32_t from_portfolio(struct explorer *explorer, uint64_t run)
+{
+    static const uint32_t strategies[ARMS] = {[ARM_SURW] = THRUM_STRATEGY_SURW,
+                                              [ARM_SURW_ALIKE] = THRUM_STRATEGY_SURW,
+                                              [ARM_SURW_ALL] = THRUM_STRATEGY_SURW,
+                                              [ARM_POS] = THRUM_STRATEGY_POS,
+                                              [ARM_PCT] = THRUM_STRATEGY_PCT,
+                                              [ARM_DELAY] = THRUM_STRATEGY_DELAY,
+                                              [ARM_RANDOM] = THRUM_STRATEGY_RANDOM};
+    enum portfolio_arm arm = thrum_portfolio_choose(&explorer->portfolio, seed_of(explorer, run));
+    unsigned turn = (unsigned)explorer->portfolio.runs[arm];
+
+    explorer->surw.alike = arm == ARM_SURW_ALIKE;
+    explorer->surw.all = arm == ARM_SURW_ALL;
+    explorer->pct.depth = 2 + turn % 4;
+    explorer->delaying.delays = 1 + turn % 4;
+    return strategies[arm];
+}
+
 static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t run)
 {
     uint32_t strategy = explorer->options.strategy;
@@ -83,6 +119,8 @@ static void choose(struct oracle *oracle, struct explorer *explorer, uint64_t ru
             explorer->pct.depth = 2 + (unsigned)(run / MIXTURE % 4);
         }
     }
+    if (strategy == THRUM_STRATEGY_PORTFOLIO)
+        strategy = from_portfolio(explorer, run);
     use(oracle, explorer, strategy, run);
     if (explorer->options.faults) {
         oracle->may_fault = true;
@@ -168,12 +206,42 @@ static int repeat(struct explorer *explorer, const struct oracle *oracle, int st
 
 /* ---- many runs ------------------------------------------------------------------------------ */
 
+/* Which pairs does the run show? */
+static void watch(struct explorer *explorer)
+{
+    const thrum_explore_options *options = &explorer->options;
+
+    if (options->strategy != THRUM_STRATEGY_PORTFOLIO && options->plateau == 0)
+        return;
+    thrum_coverage_begin(&explorer->coverage);
+    explorer->sim->coverage = &explorer->coverage;
+}
+
+static void learn(struct explorer *explorer, thrum_explore_result *result)
+{
+    if (!explorer->sim->coverage)
+        return;
+    explorer->sim->coverage = NULL; /* replays show nothing new */
+    explorer->stale = explorer->coverage.fresh ? 0 : explorer->stale + 1;
+    result->pairs = explorer->coverage.pairs;
+    if (explorer->options.strategy == THRUM_STRATEGY_PORTFOLIO)
+        thrum_portfolio_learn(&explorer->portfolio, explorer->coverage.fresh);
+}
+
+static bool on_plateau(const struct explorer *explorer, thrum_explore_result *result)
+{
+    result->plateau = explorer->options.plateau && explorer->stale >= explorer->options.plateau;
+    return result->plateau;
+}
+
 static int one(struct explorer *explorer, struct oracle *oracle, thrum_explore_result *result)
 {
     int status, err = 0;
 
-    choose(oracle, explorer, result->schedules);
+    choose(oracle, explorer, number_of(explorer, result->schedules));
+    watch(explorer);
     status = thrum_explorer_run(explorer, oracle);
+    learn(explorer, result);
     if (status == -ENOMEM && (oracle->overflow || explorer->sim->out_of_memory))
         return status;
     if (explorer->sim->steps > explorer->turns)
@@ -224,7 +292,8 @@ static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explo
     bool all = explorer->options.flags & THRUM_EXPLORE_ALL;
     int err = 0;
 
-    while (!err && result->schedules < explorer->options.schedules && (all || !result->failing)) {
+    while (!err && result->schedules < explorer->options.schedules && (all || !result->failing) &&
+           !on_plateau(explorer, result)) {
         err = one(explorer, oracle, result);
         if (explorer->options.strategy != THRUM_STRATEGY_SYSTEMATIC)
             continue;

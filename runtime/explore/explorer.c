@@ -61,8 +61,11 @@ static int check(const thrum_explore_options *options)
 {
     if (options->size != sizeof *options)
         return THRUM_ELAYOUT;
-    if (options->strategy > THRUM_STRATEGY_SYSTEMATIC || options->depth > PCT_DEPTH_MAX ||
+    if (options->strategy > THRUM_STRATEGY_PORTFOLIO || options->depth > PCT_DEPTH_MAX ||
         options->faults & ~FAULTS || options->unused != 0 || options->timer_slack < 0 ||
+        (options->strategy == THRUM_STRATEGY_DELAY && options->depth > DELAYS_MOST) ||
+        (options->shards && options->shard >= options->shards) ||
+        (options->shards > 1 && options->strategy == THRUM_STRATEGY_SYSTEMATIC) ||
         options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL |
                            THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE | THRUM_EXPLORE_TIMERS |
                            THRUM_EXPLORE_FDS | THRUM_EXPLORE_PERMITS | THRUM_EXPLORE_LEAVE) ||
@@ -87,6 +90,9 @@ int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *
     if (explorer->options.schedules == 0)
         explorer->options.schedules = SCHEDULES;
     explorer->pct.depth = explorer->options.depth ? explorer->options.depth : DEPTH;
+    explorer->delaying.delays = DEPTH;
+    if (explorer->options.depth && explorer->options.depth <= DELAYS_MOST)
+        explorer->delaying.delays = explorer->options.depth;
     explorer->systematic.bound = explorer->options.delays;
     explorer->faults.kinds = explorer->options.faults;
     explorer->tempo.slack = explorer->options.timer_slack;
@@ -113,6 +119,7 @@ void thrum_explorer_fini(struct explorer *explorer)
     thrum_overflow_thread_fini();
     thrum_sim_restart(explorer->sim, explorer->runtime->oracle);
     thrum_runtime_close(explorer->runtime);
+    thrum_coverage_fini(&explorer->coverage);
     thrum_surw_fini(&explorer->surw);
     thrum_systematic_fini(&explorer->systematic);
 }

@@ -4,6 +4,7 @@
 
 #include <thrum/explore.h>
 
+#include "runtime/explore/portfolio.h"
 #include "runtime/world/faults.h"
 #include "runtime/world/strategies.h"
 #include "runtime/world/tempo.h"
@@ -25,6 +26,10 @@ struct explorer {
     uint64_t hash;      /* of the last run */
     struct faults faults;
     struct tempo tempo;
+    struct coverage coverage;
+    struct portfolio portfolio;
+    uint64_t stale; /* runs in a row that have brought no new pair */
+    struct delaying delaying;
     struct surw surw;
     struct pct pct;
     struct systematic systematic;

@@ -13,8 +13,8 @@
 #define EXPLAINED 8    /* deltas that a history may have for that */
 #define FILE_NAME 4096 /* bytes */
 
-const char *const thrum_strategy_names[] = {"default", "random", "pct",
-                                            "pos",     "surw",   "systematic"};
+const char *const thrum_strategy_names[] = {
+    "default", "random", "pct", "pos", "surw", "systematic", "delay", "portfolio"};
 
 void thrum_program_name(const thrum_explore_options *options, char name[64])
 {

@@ -378,6 +378,8 @@ static void turn(struct sim *sim, struct player *player)
     sim->hash = sim_mix(sim->hash ^ player->id) + what + (uint64_t)sim->now;
     if (sim->oracle->strategy->turn)
         sim->oracle->strategy->turn(sim->oracle->self, sim, player);
+    if (UNLIKELY(sim->coverage != NULL))
+        thrum_coverage_turn(sim->coverage, player);
     if ((player->what >= THRUM_POINT_WRITE && player->what <= THRUM_POINT_RELEASE) ||
         player->what == SIM_HAPPENS)
         sim->vain = sim->vain_rounds = 0;

@@ -21,6 +21,7 @@
 #include <thrum/detail/point.h>
 
 #include "runtime/sched/worker.h"
+#include "runtime/world/coverage.h"
 #include "runtime/world/descriptors.h"
 #include "runtime/world/held.h"
 #include "runtime/world/net.h"
@@ -89,6 +90,7 @@ struct sim {
     size_t first;
     size_t count;
     size_t capacity;
+    struct coverage *coverage; /* is told of all turns; or NULL */
     struct held_locks held;
     size_t alive; /* tasks that were started in this history and have not ended */
     struct sim_timers timers;

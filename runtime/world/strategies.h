@@ -8,6 +8,7 @@
  *               happened (Yuan et al., CAV 2018)
  *   surw        all orders of the events of one object, drawn by chance for each history, are
  *               equally likely (Zhao et al., ASPLOS 2025)
+ *   delay       the default order, but for a few places (Emmi et al., POPL 2011, by chance)
  *   systematic  one after the other, all that differ from the default in few places
  *   replay      what was done before
  *
@@ -33,6 +34,17 @@ struct pct {
 };
 
 extern const struct strategy thrum_pct_strategy; /* self: struct pct */
+#define DELAYS_MOST 8
+
+struct delaying {
+    unsigned delays;  /* up to DELAYS_MOST */
+    uint64_t length;  /* how many choices a history has: the most seen so far */
+    uint64_t choices; /* in this history */
+    uint64_t at[DELAYS_MOST];
+};
+
+extern const struct strategy thrum_delay_strategy; /* self: struct delaying */
+
 extern const struct strategy thrum_pos_strategy; /* self: unused */
 
 /* surw.c: what was seen of the program. Zero-filled at first. */

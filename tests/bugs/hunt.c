@@ -1,11 +1,12 @@
 /*
  * hunt.c - how soon which strategy finds which bug.
  *
- *     hunt [-s seeds] [-n schedules] [-x] [name ...]
+ *     hunt [-s seeds] [-n schedules] [-x] [-p] [name ...]
  *
  * prints a table: for each program how many seeds of `seeds` have found its bug, and how many
  * schedules that took on average, for every strategy, beside the published numbers; how short the
- * shrunk histories are, and how long shrinking took. -x: the default strategy only.
+ * shrunk histories are, and how long shrinking took. -x: the default strategy only; -p: and the
+ * portfolio.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +17,13 @@
 
 #define SAMPLES_MAX 100000
 
-static const thrum_strategy strategies[] = {THRUM_STRATEGY_DEFAULT, THRUM_STRATEGY_PCT,
-                                            THRUM_STRATEGY_POS, THRUM_STRATEGY_SURW,
-                                            THRUM_STRATEGY_RANDOM};
+static const thrum_strategy strategies[] = {THRUM_STRATEGY_DEFAULT, THRUM_STRATEGY_PORTFOLIO,
+                                            THRUM_STRATEGY_PCT,     THRUM_STRATEGY_POS,
+                                            THRUM_STRATEGY_SURW,    THRUM_STRATEGY_RANDOM};
 
 static int seeds = 20;
 static unsigned long long schedules; /* 0: the program's own */
-static size_t strategies_count = 5;
+static size_t strategies_count = 6;
 static double times[SAMPLES_MAX]; /* of shrinking */
 static size_t times_count;
 static size_t shrunk_count, short_count; /* failures of the default; those told in few bytes */
@@ -114,6 +115,19 @@ static void row(const struct bug *bug)
     fflush(stdout);
 }
 
+static void head(void)
+{
+    static const char *const names[] = {"default", "portfolio", "PCT3", "POS", "SURW", "random"};
+
+    printf("| program |");
+    for (size_t i = 0; i < strategies_count; i++)
+        printf(" %s |", names[i]);
+    printf(" published PCT3 | POS | SURW | deltas | bytes |\n|---|");
+    for (size_t i = 0; i < strategies_count + 5; i++)
+        printf("--:|");
+    printf("\n");
+}
+
 static bool wanted(const struct bug *bug, char **names, int count)
 {
     for (int i = 0; i < count; i++)
@@ -138,14 +152,14 @@ int main(int argc, char **argv)
     for (; first < argc && argv[first][0] == '-'; first++) {
         if (argv[first][1] == 'x')
             strategies_count = 1;
+        else if (argv[first][1] == 'p')
+            strategies_count = 2;
         else if (argv[first][1] == 's' && first + 1 < argc)
             seeds = atoi(argv[++first]);
         else if (argv[first][1] == 'n' && first + 1 < argc)
             schedules = strtoull(argv[++first], NULL, 0);
     }
-    printf("| program | default |%s published PCT3 | POS | SURW | deltas | bytes |\n",
-           strategies_count > 1 ? " PCT3 | POS | SURW | random |" : "");
-    printf("|---|--:|%s--:|--:|--:|--:|--:|\n", strategies_count > 1 ? "--:|--:|--:|--:|" : "");
+    head();
     for (size_t i = 0; bugs_all[i]; i++)
         for (const struct bug *bug = bugs_all[i]; bug->name; bug++)
             if (wanted(bug, argv + first, argc - first))
