@@ -1013,6 +1013,7 @@ RULE(the_reason_is_told_to_who_has_the_handle)
     thrum_task *by_handle, *by_group, *unstarted, *well;
     thrum_reason reason;
     thrum_group group;
+    bool again;
 
     SPAN;
     open_group(&group);
@@ -1023,9 +1024,9 @@ RULE(the_reason_is_told_to_who_has_the_handle)
         EXPECT_EQ(thrum_task_reason(by_handle, &reason), -ENOENT);
         EXPECT_EQ(thrum_task_cancelling(by_handle), 0);
         EXPECT(thrum_task_cancel(by_handle, -EPIPE, "nobody reads it"));
-        EXPECT(thrum_task_cancel(by_handle, -EIO, "again"));
+        again = thrum_task_cancel(by_handle, -EIO, "again"); /* unless it has ended meanwhile */
         EXPECT_EQ(thrum_task_join(by_handle, NULL), 0);
-        EXPECT_EQ(thrum_task_cancelling(by_handle), 2);
+        EXPECT_EQ(thrum_task_cancelling(by_handle), 1 + again);
     }
     thrum_event_clear(&ready);
     by_group = spawn(&group, waits_to_be_cancelled, &ready);
