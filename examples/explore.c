@@ -9,7 +9,7 @@
  * Prints:
  *     in order: fine
  *     explored: overdrawn
- *     in short: 1@2>2
+ *     in short: 2@2>1
  *     the same again: overdrawn
  *     under a lock, all orders with 3 delays: fine
  */
@@ -93,6 +93,7 @@ int main(void)
     printf("in order: %s\n", word(thrum_run(without_lock, NULL, &world, NULL)));
 
     options.flags = THRUM_EXPLORE_QUIET; /* else it prints what happened, turn by turn */
+    options.seed = 1;                    /* any will do; from this one the way is shortest */
     printf("explored: %s\n", word(thrum_explore(&options, without_lock, NULL, &result)));
     printf("in short: %s\n", result.replay); /* when 1 came to its second point, 2 went on instead */
     printf("the same again: %s\n", word(thrum_replay(result.replay, without_lock, NULL, NULL)));
