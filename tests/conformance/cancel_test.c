@@ -468,29 +468,37 @@ static void *cancel_from_thread(void *arg)
     return NULL;
 }
 
-/* test_cancel_at_end: cancelled while it ran, and it never asked. */
-RULE(a_task_that_returns_without_having_heard_ends_cancelled)
+/* How a task that runs fn ends while a thread outside cancels it. */
+static void cancel_from_outside(thrum_fn fn, void *(*canceller)(void *), struct finish *end)
 {
     struct steps steps = {.ready = THRUM_EVENT_INIT};
     thrum_group group;
     thrum_task *task;
     pthread_t thread;
 
-    SPAN;
     open_group(&group);
-    task = spawn(&group, ends_without_suspending, &steps);
+    task = spawn(&group, fn, &steps);
     if (task) {
-        struct finish end;
-
         steps.task = task;
-        CHECK_EQ(pthread_create(&thread, NULL, cancel_from_thread, &steps), 0);
-        end = finish(thrum_task_ref(task));
+        thrum_hold(thrum_runtime_self(), "a thread cancels");
+        CHECK_EQ(pthread_create(&thread, NULL, canceller, &steps), 0);
+        *end = finish(thrum_task_ref(task));
         CHECK_EQ(pthread_join(thread, NULL), 0);
-        EXPECT_EQ(end.kind, THRUM_CANCELLED);
-        EXPECT_EQ(end.status, THRUM_ECANCELED);
+        thrum_release(thrum_runtime_self());
         thrum_task_unref(task);
     }
     EXPECT_EQ(close_group(&group, 0), 0);
+}
+
+/* test_cancel_at_end: cancelled while it ran, and it never asked. */
+RULE(a_task_that_returns_without_having_heard_ends_cancelled)
+{
+    struct finish end = {.kind = THRUM_OK};
+
+    SPAN;
+    cancel_from_outside(ends_without_suspending, cancel_from_thread, &end);
+    EXPECT_EQ(end.kind, THRUM_CANCELLED);
+    EXPECT_EQ(end.status, THRUM_ECANCELED);
 }
 
 static int swallows_one_and_ends(void *arg)
@@ -567,27 +575,11 @@ static void *cancel_twice_from_thread(void *arg)
 /* The value wins over a cancel that was heard of, not over one that was not. */
 RULE(a_task_that_has_not_heard_of_the_second_request_ends_cancelled)
 {
-    struct steps steps = {.ready = THRUM_EVENT_INIT};
-    thrum_group group;
-    thrum_task *task;
-    pthread_t thread;
+    struct finish end = {.kind = THRUM_OK};
 
     SPAN;
-    open_group(&group);
-    task = spawn(&group, swallows_one_and_computes, &steps);
-    if (task) {
-        struct finish end;
-
-        steps.task = task;
-        thrum_hold(thrum_runtime_self(), "a thread cancels");
-        CHECK_EQ(pthread_create(&thread, NULL, cancel_twice_from_thread, &steps), 0);
-        end = finish(thrum_task_ref(task));
-        CHECK_EQ(pthread_join(thread, NULL), 0);
-        thrum_release(thrum_runtime_self());
-        EXPECT_EQ(end.kind, THRUM_CANCELLED);
-        thrum_task_unref(task);
-    }
-    EXPECT_EQ(close_group(&group, 0), 0);
+    cancel_from_outside(swallows_one_and_computes, cancel_twice_from_thread, &end);
+    EXPECT_EQ(end.kind, THRUM_CANCELLED);
 }
 
 /* ---- edge and level -------------------------------------------------------------------------- */
