@@ -445,6 +445,27 @@ static int let_member_join(void *arg)
     return status ? status : thrum_join(&branch, nothing, NULL);
 }
 
+static int fork_and_forget(void *arg)
+{
+    static thrum_branch branch;
+
+    (void)arg;
+    return thrum_fork(&branch, nothing, NULL);
+}
+
+/* Who forks in vain is found with detectors. */
+TEST(a_branch_that_is_never_joined)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.workers = 2;
+    options.flags = THRUM_DETECT;
+    CHECK_DEATH((void)!thrum_run(fork_and_forget, NULL, &options, NULL),
+                "has ended and left 1 branches that it has forked; every thrum_fork needs its");
+    options.flags = THRUM_DETECT | THRUM_SIMULATE;
+    CHECK_DEATH((void)!thrum_run(fork_and_forget, NULL, &options, NULL), "has ended and left 1 bran");
+}
+
 TEST(joining_another_task_s_branch)
 {
     /* with more workers the branch may have ended before, and then its status is there for all */

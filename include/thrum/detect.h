@@ -14,6 +14,9 @@
  *
  *   - a task has ended with a thrum_mutex locked, or a thrum_rwlock for writing: nobody can
  *     ever unlock it. The line says where it was locked
+ *   - a task has ended and not joined a branch (branch.h): that stops the process, strict or not,
+ *     for the branch is on its stack
+ *   - a group is opened that stands open further out: likewise
  *   - a task was told that it is cancelled, by a scope that is not of its own opening, and has
  *     ended with success all the same, so that who asks how it ended never hears of the
  *     cancel. Legitimate: it has taken the request back (thrum_uncancel); the task itself was who

@@ -11,6 +11,7 @@
  *   branch.waits   commit -> end    the fiber's registers are in memory
  */
 #include "runtime/base/point.h"
+#include "runtime/task/detect.h"
 #include "runtime/task/scope.h"
 #include "runtime/task/task.h"
 #include "runtime/task/unhandled.h"
@@ -54,8 +55,13 @@ static void commit(void *arg, struct fiber *left)
 
 int thrum_fork_slow(thrum_branch *branch)
 {
+    int err;
+
     (void)branch;
-    return thrum_worker_pushed();
+    err = thrum_worker_pushed();
+    if (detecting() && !err)
+        thrum_detect_forked();
+    return err;
 }
 
 static const struct wait_kind a_branch = {.what = "branch"};
@@ -134,6 +140,8 @@ bool thrum_join_slow(struct thrum_branch *branch, void *popped, int *status)
 {
     popped = thrum_pop_politely(branch, popped);
     check_forker(branch);
+    if (detecting())
+        thrum_detect_joined();
     if (popped != branch) {
         *status = wait_elsewhere(branch, popped);
         return false;

@@ -168,6 +168,51 @@ static void left_locked(struct thrum_runtime *runtime, struct record *record)
     }
 }
 
+/* ---- branches -------------------------------------------------------------------------------- */
+
+/* Its next fork takes the slow way. */
+static void ask(void)
+{
+    thrum_deque_ask(&worker_here()->deque);
+}
+
+void thrum_detect_started(void)
+{
+    if (who_wants())
+        ask();
+}
+
+void thrum_detect_forked(void)
+{
+    struct record *record = who_wants() ? thrum_record_get() : NULL;
+
+    if (!record)
+        return;
+    record->branches++;
+    ask();
+}
+
+/* One that was forked the quick way may be joined here: there are no fewer than none. */
+void thrum_detect_joined(void)
+{
+    struct record *record = who_wants() ? thrum_record_find() : NULL;
+
+    if (!record)
+        return;
+    record->branches -= record->branches != 0;
+    ask();
+}
+
+static void left_unjoined(const struct record *record)
+{
+    char who[192];
+
+    put_self(who, sizeof who);
+    thrum_panic("%s has ended and left %u branches that it has forked; every thrum_fork needs its "
+                "thrum_join on every path",
+                who, record->branches);
+}
+
 /* ---- cancels --------------------------------------------------------------------------------- */
 
 static bool cancelled_itself(const struct record *record)
@@ -290,6 +335,8 @@ void thrum_detect_ending(struct record *record, int status)
     if (!runtime)
         return;
     left_locked(runtime, record);
+    if (record->branches)
+        left_unjoined(record);
     if (record->outside && status >= 0 && !answers_to_nobody() && cancelled_outside(record))
         swallowed(runtime, record);
 }

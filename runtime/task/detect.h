@@ -35,6 +35,11 @@ void thrum_detect_count(int n);
 void thrum_detect_held(const void *object, const char *what, const void *where);
 void thrum_detect_released(const void *object);
 
+/* It starts; it has forked a branch; it joins one. What goes the quick way is not seen. */
+void thrum_detect_started(void);
+void thrum_detect_forked(void);
+void thrum_detect_joined(void);
+
 /* It was told of a cancel. */
 void thrum_detect_delivered(struct record *record);
 

@@ -85,6 +85,7 @@ struct record *thrum_record_get(void)
     record->waits = 0;
     record->returns = 0;
     record->held = NULL;
+    record->branches = 0;
     insert(lane, record);
     return record;
 }

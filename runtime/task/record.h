@@ -25,7 +25,8 @@ struct record {
     bool outside;               /* likewise: it was told of one from outside of all its scopes, */
     unsigned waits;             /* and so often it has begun to wait since */
     unsigned returns;           /* likewise: so many calls in a row have told it of a cancel */
-    struct held *held;          /* likewise: locks that it has */
+    struct held *held;          /* likewise: locks that it has, */
+    unsigned branches;          /* and those that it has forked and not joined */
     thrum_reason reason; /* valid if delivered: why */
 };
 

@@ -66,8 +66,10 @@ static bool may_be_cancelled(const struct thrum_scope *start, struct strand *str
     if (UNLIKELY(load_relaxed(&opener->heard) != alert)) /* relaxed: what it had heard when it
                                                             spawned us happened before */
         return true;
-    if (detecting() && thrum_detects())
+    if (detecting() && thrum_detects()) {
+        thrum_detect_started();
         return true;
+    }
     store_relaxed(&strand->looked, alert); /* relaxed: read with a sleep's key */
     thrum_heard(alert);
     return false;
