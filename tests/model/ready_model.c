@@ -118,11 +118,17 @@ static void window(void) { two(); push(2); take(); push(3); }
 static void begin_window(void) { begin(); window(); }
 static void begin_window_fences(void) { begin_fences(); window(); }
 
-/* The same, and open windows from here on: one with a fiber and room for one more; an empty one. */
+/*
+ * The same, and open windows from here on; one with a fiber; one with room for a fiber.
+ */
 static void begin_open(void) { begin_window(); open = true; }
 static void begin_open_fences(void) { begin_window_fences(); open = true; }
-static void begin_ajar(void) { begin(); open = true; push(0); push(1); take(); take(); push(2); take(); push(3);}
-static void begin_ajar_fences(void) { begin_fences(); open = true; push(0); push(1); take(); take(); push(2); take(); push(3); }
+static void ajar(void) { open = true; two(); take(); take(); push(2); take(); push(3); }
+static void begin_ajar(void) { begin(); ajar(); }
+static void begin_ajar_fences(void) { begin_fences(); ajar(); }
+static void roomy(void) { open = true; push(0); take(); }
+static void begin_roomy(void) { begin(); roomy(); }
+static void begin_roomy_fences(void) { begin_fences(); roomy(); }
 
 static void owner_take(void) { take(); }
 static void owner_take_two(void) { take(); take(); }
@@ -213,6 +219,9 @@ static const struct model models[] = {
     BOTH("open, round", begin_open, owner_round, revoke_and_steal),
     BOTH("open, ask", begin_open, owner_round, ask_and_steal),
     BOTH("ajar, revoke", begin_ajar, owner_take_all, revoker_twice),
+    BOTH("roomy, push", begin_roomy, owner_push_two, revoker_twice),
+    BOTH("roomy, push and take", begin_roomy, owner_push_take, revoke_and_steal),
+    BOTH("roomy, round", begin_roomy, owner_round, revoker),
     BOTH("ajar, push", begin_ajar, owner_push_take, revoke_and_steal),
     BOTH("ajar, round", begin_ajar, owner_round, revoke_and_steal),
     BOTH("ajar, ask", begin_ajar, owner_round, ask_and_steal),
