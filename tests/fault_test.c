@@ -35,6 +35,8 @@ static void finds(thrum_fn fn, int status, uint32_t faults, size_t deltas)
         thrum_explore_result result;
         size_t matched = 0;
 
+        if (strategies[i] == THRUM_STRATEGY_SYSTEMATIC && faults == THRUM_FAULT_LATENCY)
+            continue;
         options.delays = 2;
         CHECK_EQ(thrum_explore(&options, fn, NULL, &result), status);
         CHECK_LE(result.deltas, deltas);
@@ -188,18 +190,49 @@ TEST(a_leak_behind_a_failed_allocation_is_found)
     CHECK_STR_EQ(result.replay, "0@0:1#1");
 }
 
+/* ---- calls on threads ------------------------------------------------------------------------ */
+
+static int answer(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* It counts on a call being over within a tenth of a second. */
+static int hurried_call(void *arg)
+{
+    int64_t begin = thrum_now().ns;
+    int status = thrum_to_thread(NULL, answer, NULL);
+
+    (void)arg;
+    if (status)
+        return status == -EAGAIN ? 0 : status;
+    return thrum_now().ns - begin == (int64_t)1 << 27 ? BROKEN : 0;
+}
+
+TEST(a_call_that_takes_long_is_found)
+{
+    finds(hurried_call, BROKEN, THRUM_FAULT_LATENCY, 1);
+}
+
+/* Its way out forgets that there may be no thread. */
+static int call_of_threads(void *arg)
+{
+    (void)arg;
+    return thrum_to_thread(NULL, answer, NULL) == -EAGAIN ? BROKEN : 0;
+}
+
+TEST(a_call_that_finds_no_thread_is_found)
+{
+    finds(call_of_threads, BROKEN, THRUM_FAULT_THREAD, 1);
+}
+
 /* ---- whatever Thrum itself asks for ---------------------------------------------------------- */
 
 static int rest(void *arg)
 {
     (void)arg;
     return thrum_sleep(thrum_ms(1));
-}
-
-static int answer(void *arg)
-{
-    (void)arg;
-    return 0;
 }
 
 static int fail(void *arg)

@@ -37,7 +37,8 @@ THRUM_BEGIN_DECLS
  *                        once; then one by chance, or some, or none
  *   THRUM_FAULT_THREAD   thrum_to_thread finds no thread: -EAGAIN. Chosen like that, too
  *   THRUM_FAULT_LATENCY  a call of thrum_to_thread takes 2 ns to 1 s, each power of two as often;
- *                        likewise it takes so long until a ready descriptor is noticed (fd.h)
+ *                        likewise it takes so long until a ready descriptor is noticed (fd.h).
+ *                        Not with the systematic strategy
  */
 #define THRUM_FAULT_BUGGIFY 1u
 #define THRUM_FAULT_MEMORY 2u
