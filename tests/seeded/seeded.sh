@@ -93,14 +93,15 @@ fi
 
 # seed FILE OLD NEW: the source with NEW in place of OLD, which must stand there exactly once.
 seed() {
-    local text rest
-    text=$(cat "$1" && echo .) || return 1
-    text=${text%.}
-    rest=${text#*"$2"}
-    [ "$rest" != "$text" ] || return 1
-    case $rest in *"$2"*) return 1 ;; esac
     mkdir -p "$work/$(dirname "$1")"
-    printf '%s' "${text%%"$2"*}$3$rest" >"$work/$1"
+    OLD=$2 NEW=$3 awk 'BEGIN { RS = "\001"; old = ENVIRON["OLD"] }
+        {
+            at = index($0, old)
+            rest = substr($0, at + length(old))
+            if (at == 0 || index(rest, old) != 0)
+                exit 1
+            printf "%s%s%s", substr($0, 1, at - 1), ENVIRON["NEW"], rest
+        }' "$1" >"$work/$1"
 }
 
 seen=0
