@@ -95,7 +95,7 @@ int main(void)
     options.flags = THRUM_EXPLORE_QUIET; /* else it prints what happened, turn by turn */
     options.seed = 1;                    /* any will do; from this one the way is shortest */
     printf("explored: %s\n", word(thrum_explore(&options, without_lock, NULL, &result)));
-    printf("in short: %s\n", result.replay); /* when 1 came to its second point, 2 went on instead */
+    printf("in short: %s\n", result.replay); /* when 2 came to its second point, 1 went on instead */
     printf("the same again: %s\n", word(thrum_replay(result.replay, without_lock, NULL, NULL)));
 
     options.strategy = THRUM_STRATEGY_SYSTEMATIC;

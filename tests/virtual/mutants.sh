@@ -66,11 +66,14 @@ object_of() {
     echo "$1" | tr / _
 }
 
+# shellcheck disable=SC2046
+header=$(ls -t $(find include runtime tests/virtual -name '*.h') | head -n 1) # the newest
 objects=
 for source in $(sources); do
     object=$out/$(object_of "$source").o
     objects="$objects $object"
-    [ "$object" -nt "$source" ] || build "$source" "$object" || exit 1
+    { [ "$object" -nt "$source" ] && [ "$object" -nt "$header" ]; } ||
+        build "$source" "$object" || exit 1
 done
 
 count=0
