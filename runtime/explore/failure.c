@@ -65,7 +65,8 @@ static void write_page(const char *path, const struct story *story,
     FILE *file = fopen(path, "w");
 
     thrum_program_name(options, name);
-    snprintf(title, sizeof title, "%s: %s", name[0] ? name : "a run", thrum_errname(status));
+    snprintf(title, sizeof title, "%s: %s (%d)", name[0] ? name : "a run", thrum_errname(status),
+             status);
     if (file && is_page(path))
         thrum_report_html(&story->report, file, title, replay);
     else if (file)

@@ -57,6 +57,23 @@ void thrum_memory_put(void *memory)
     free(memory);
 }
 
+bool thrum_memory_double(void *table, size_t *mask, size_t first, size_t size,
+                         struct memory_before *before)
+{
+    void *places, *old;
+    size_t count;
+
+    memcpy(&old, table, sizeof old);
+    count = old ? 2 * (*mask + 1) : first;
+    places = thrum_memory_get(count * size, 64);
+    if (!places)
+        return false;
+    *before = (struct memory_before){old, old ? *mask + 1 : 0};
+    memcpy(table, &places, sizeof places);
+    *mask = count - 1;
+    return true;
+}
+
 bool thrum_memory_reserve(void *array, size_t count, size_t *capacity, size_t size)
 {
     size_t wanted = *capacity ? 2 * *capacity : RESERVE_FIRST;

@@ -22,6 +22,20 @@ void thrum_memory_put(void *memory);
  */
 bool thrum_memory_reserve(void *array, size_t count, size_t *capacity, size_t size);
 
+/*
+ * Twice as many places for a hash table, zero-filled: `table` is the address of a pointer to it, NULL
+ * at first, when it gets `first` places, a power of two; *mask is how many there are, less 1. What
+ * was there is the caller's, to enter it again and put it back. False: there was no memory, and
+ * nothing has changed.
+ */
+struct memory_before {
+    void *places;
+    size_t count;
+};
+
+bool thrum_memory_double(void *table, size_t *mask, size_t first, size_t size,
+                         struct memory_before *before);
+
 /* For tests: the n-th allocation from now fails, once (0: the next; negative: never). */
 void thrum_memory_fail_after(int n);
 

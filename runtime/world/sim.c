@@ -141,17 +141,17 @@ static struct sim_object *object_slot(struct sim_object *objects, size_t mask, u
 
 static bool objects_grow(struct sim *sim)
 {
-    size_t count = sim->objects ? 2 * (sim->objects_mask + 1) : OBJECTS_FIRST;
-    struct sim_object *objects = thrum_memory_get(count * sizeof *objects, CACHE_LINE);
+    struct memory_before before;
+    const struct sim_object *old;
 
-    if (!objects)
+    if (!thrum_memory_double(&sim->objects, &sim->objects_mask, OBJECTS_FIRST,
+                             sizeof *sim->objects, &before))
         return false;
-    for (size_t i = 0; sim->objects && i <= sim->objects_mask; i++)
-        if (sim->objects[i].age == sim->age)
-            *object_slot(objects, count - 1, sim->age, sim->objects[i].address) = sim->objects[i];
-    thrum_memory_put(sim->objects);
-    sim->objects = objects;
-    sim->objects_mask = count - 1;
+    old = before.places;
+    for (size_t i = 0; i < before.count; i++)
+        if (old[i].age == sim->age)
+            *object_slot(sim->objects, sim->objects_mask, sim->age, old[i].address) = old[i];
+    thrum_memory_put(before.places);
     return true;
 }
 

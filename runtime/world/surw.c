@@ -92,14 +92,12 @@ static uint32_t *index_slot(struct surw *surw, uint64_t id)
 
 static bool index_grow(struct surw *surw)
 {
-    size_t count = surw->index ? 2 * (surw->index_mask + 1) : 2 * FIRST;
-    uint32_t *index = thrum_memory_get(count * sizeof *index, CACHE_LINE);
+    struct memory_before before;
 
-    if (!index)
+    if (!thrum_memory_double(&surw->index, &surw->index_mask, 2 * FIRST, sizeof *surw->index,
+                             &before))
         return false;
-    thrum_memory_put(surw->index);
-    surw->index = index;
-    surw->index_mask = count - 1;
+    thrum_memory_put(before.places);
     for (uint32_t i = 0; i < surw->tasks_count; i++)
         *index_slot(surw, surw->tasks[i].id) = i + 1;
     return true;
@@ -137,20 +135,17 @@ static struct surw_count *count_slot(struct surw_count *counts, size_t mask, uin
 
 static bool counts_grow(struct surw *surw)
 {
-    size_t size = surw->counts ? 2 * (surw->counts_mask + 1) : 2 * FIRST;
-    struct surw_count *counts = thrum_memory_get(size * sizeof *counts, CACHE_LINE);
+    struct memory_before before;
+    const struct surw_count *old;
 
-    if (!counts)
+    if (!thrum_memory_double(&surw->counts, &surw->counts_mask, 2 * FIRST, sizeof *surw->counts,
+                             &before))
         return false;
-    for (size_t i = 0; surw->counts && i <= surw->counts_mask; i++) {
-        const struct surw_count *old = &surw->counts[i];
-
-        if (old->object)
-            *count_slot(counts, size - 1, old->task, old->object) = *old;
-    }
-    thrum_memory_put(surw->counts);
-    surw->counts = counts;
-    surw->counts_mask = size - 1;
+    old = before.places;
+    for (size_t i = 0; i < before.count; i++)
+        if (old[i].object)
+            *count_slot(surw->counts, surw->counts_mask, old[i].task, old[i].object) = old[i];
+    thrum_memory_put(before.places);
     return true;
 }
 
@@ -165,17 +160,17 @@ static struct surw_name *name_slot(struct surw_name *names, size_t mask, uint64_
 
 static bool names_grow(struct surw *surw)
 {
-    size_t size = surw->names ? 2 * (surw->names_mask + 1) : 2 * FIRST;
-    struct surw_name *names = thrum_memory_get(size * sizeof *names, CACHE_LINE);
+    struct memory_before before;
+    const struct surw_name *old;
 
-    if (!names)
+    if (!thrum_memory_double(&surw->names, &surw->names_mask, 2 * FIRST, sizeof *surw->names,
+                             &before))
         return false;
-    for (size_t i = 0; surw->names && i <= surw->names_mask; i++)
-        if (surw->names[i].place)
-            *name_slot(names, size - 1, surw->names[i].place) = surw->names[i];
-    thrum_memory_put(surw->names);
-    surw->names = names;
-    surw->names_mask = size - 1;
+    old = before.places;
+    for (size_t i = 0; i < before.count; i++)
+        if (old[i].place)
+            *name_slot(surw->names, surw->names_mask, old[i].place) = old[i];
+    thrum_memory_put(before.places);
     return true;
 }
 

@@ -34,6 +34,7 @@ struct found {
     double mean;
     unsigned deltas; /* the most */
     size_t bytes;
+    double ms; /* of shrinking, the most */
 };
 
 static double seconds(void)
@@ -44,21 +45,23 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* The last failing run's shrinking, done again with a watch: the runs it took, times the mean. */
-static void keep(const thrum_explore_result *result, double elapsed)
+/* How long shrinking took, in seconds: its share of all runs. */
+static double keep(const thrum_explore_result *result, double elapsed)
 {
     double runs = (double)(result->schedules + result->shrunk);
+    double time = elapsed * (double)result->shrunk / runs;
 
     if (times_count < SAMPLES_MAX)
-        times[times_count++] = elapsed * (double)result->shrunk / runs;
+        times[times_count++] = time;
     shrunk_count++;
     short_count += result->deltas <= 5 && strlen(result->replay) <= 64;
+    return time;
 }
 
 static struct found hunt(const struct bug *bug, thrum_strategy strategy)
 {
     thrum_explore_options options = THRUM_EXPLORE_OPTIONS_INIT;
-    struct found found = {0, 0, 0, 0};
+    struct found found = {0, 0, 0, 0, 0};
 
     options.strategy = (uint32_t)strategy;
     options.flags = THRUM_EXPLORE_QUIET | THRUM_EXPLORE_LEAVE;
@@ -81,8 +84,11 @@ static struct found hunt(const struct bug *bug, thrum_strategy strategy)
             found.deltas = result.deltas;
         if (strlen(result.replay) > found.bytes)
             found.bytes = strlen(result.replay);
-        if (strategy == THRUM_STRATEGY_DEFAULT)
-            keep(&result, seconds() - begin);
+        if (strategy == THRUM_STRATEGY_DEFAULT) {
+            double ms = 1000 * keep(&result, seconds() - begin);
+
+            found.ms = ms > found.ms ? ms : found.ms;
+        }
     }
     if (found.count)
         found.mean /= found.count;
@@ -110,8 +116,8 @@ static void row(const struct bug *bug)
     printf("| %s |", bug->name);
     for (size_t i = 0; i < strategies_count; i++)
         cell(&found[i]);
-    printf(" %s | %s | %s | %u | %zu |\n", bug->pct, bug->pos, bug->surw, found[0].deltas,
-           found[0].bytes);
+    printf(" %s | %s | %s | %u | %zu | %.1f |\n", bug->pct, bug->pos, bug->surw, found[0].deltas,
+           found[0].bytes, found[0].ms);
     fflush(stdout);
 }
 
@@ -122,8 +128,8 @@ static void head(void)
     printf("| program |");
     for (size_t i = 0; i < strategies_count; i++)
         printf(" %s |", names[i]);
-    printf(" published PCT3 | POS | SURW | deltas | bytes |\n|---|");
-    for (size_t i = 0; i < strategies_count + 5; i++)
+    printf(" published PCT3 | POS | SURW | deltas | bytes | ms |\n|---|");
+    for (size_t i = 0; i < strategies_count + 6; i++)
         printf("--:|");
     printf("\n");
 }
