@@ -985,7 +985,7 @@ static int waits_to_be_cancelled(void *arg)
     return rest();
 }
 
-/* Who has its handle is told why it has ended: through the handle, or by its group; begun or not. */
+/* Who has its handle is told why it has ended: through the handle, or by its group. */
 static void check_reason(thrum_task *task, int code, const char *text)
 {
     thrum_reason reason = {.code = 1};
@@ -1010,6 +1010,8 @@ RULE(the_reason_is_told_to_who_has_the_handle)
     SPAN;
     open_group(&group);
     well = spawn(&group, nothing, NULL);
+    if (well)
+        EXPECT_EQ(finish(thrum_task_ref(well)).kind, THRUM_OK); /* before the group is cancelled */
     by_handle = spawn(&group, waits_to_be_cancelled, &ready);
     AWAIT(&ready);
     if (by_handle) {
