@@ -11,7 +11,8 @@
  * which says: when the first task that the root has started comes to its third
  * point, the second one goes on instead. ("@3:1": when it stands first there for
  * the second time; "@3=1": what it had a free choice of was the second one; "@3#1": it
- * was dealt a fault there, see fault.h.) With
+ * was dealt a fault there, see fault.h; "1.d2" is no task, but the second thing that came of what
+ * task 1 has done: a descriptor that is noticed to be ready, fd.h.) With
  * THRUM_REPLAY='1@3>2' in the environment the program runs just this history, as
  * often as wanted, under a debugger too.
  *
