@@ -267,7 +267,7 @@ struct line {
 static int stand(void *arg)
 {
     struct line *line = arg;
-    int mine = line->arrived++;
+    int mine = thrum_shared_rmw(&line->arrived, += 1) - 1; /* nothing else orders them */
     thrum_pooled *lent;
 
     CHECK_EQ(thrum_pool_acquire(&line->pool, &lent), 0);

@@ -135,10 +135,10 @@ struct line {
 static int stand(void *arg)
 {
     struct line *line = arg;
-    int mine = line->arrived++;
+    int mine = thrum_shared_rmw(&line->arrived, += 1) - 1; /* nothing else orders them */
 
     CHECK_EQ(thrum_rate_acquire(&line->rate, mine % 3 + 1), 0);
-    CHECK_EQ(line->next++, mine);
+    CHECK_EQ(thrum_shared_rmw(&line->next, += 1) - 1, mine);
     return 0;
 }
 

@@ -43,12 +43,13 @@ def thrum_test(
         **kwargs
     )
 
-def in_sim(name, size = "medium"):
+def in_sim(name, size = "medium", watched = False):
     """The test program `name` once more, in the simulated world.
 
     Args:
       name: of the program; the test is NAME_in_sim.
       size: of the test.
+      watched: also when ThreadSanitizer looks for races: runtime/plat/races.h.
     """
     native.sh_test(
         name = name + "_in_sim",
@@ -57,7 +58,7 @@ def in_sim(name, size = "medium"):
         args = ["$(rootpath :%s)" % name],
         data = [":" + name],
         # Other builds run the programs themselves.
-        tags = ["plain"],
+        tags = ["sim" if watched else "plain"],
     )
 
 def in_detect(name):

@@ -34,7 +34,7 @@ static void flow_init(struct flow *flow, size_t colour, context_entry *entry, vo
 {
     flow_stack(flow);
     thrum_context_init(&flow->context, flow->stack, flow->stack + STACK_BYTES - 64 * colour, entry,
-                       arg);
+                       arg, NULL);
 }
 
 static void flow_fini(struct flow *flow)

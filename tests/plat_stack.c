@@ -290,7 +290,7 @@ static void run_on_a_stack(context_entry *entry)
     CHECK_EQ(thrum_stack_new(&arena, &loop_stack, &number), 0);
     CHECK_EQ(thrum_stack_new(&arena, &stack, &number), 0);
     thrum_context_loop(&loop, loop_stack.low, loop_stack.top);
-    thrum_context_init(&flow, stack.low, stack.top, entry, NULL);
+    thrum_context_init(&flow, stack.low, stack.top, entry, NULL, NULL);
     thrum_context_leave(&thread, &loop, go_on, &flow);
 }
 

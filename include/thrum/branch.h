@@ -29,6 +29,7 @@
 #define THRUM_BRANCH_H
 
 #include <thrum/detail/lane.h>
+#include <thrum/detail/tsan.h>
 #include <thrum/types.h>
 
 THRUM_BEGIN_DECLS
@@ -104,7 +105,7 @@ thrum_join(thrum_branch *branch, thrum_fn fn, void *arg)
         }
     }
     lane->current = branch; /* nobody else knows it any more, and its state keeps our identity */
-    status = fn(arg);
+    status = THRUM_RUN_HERE(fn, arg, branch);
     lane = thrum_lane_self(); /* it may have suspended and woken elsewhere */
     if (THRUM_UNLIKELY((uint64_t)(uintptr_t)lane->scope != branch->owner)) {
         status = thrum_branch_leave(branch, status);

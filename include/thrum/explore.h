@@ -11,8 +11,7 @@
  * which says: when the first task that the root has started comes to its third
  * point, the second one goes on instead. ("@3:1": when it stands first there for
  * the second time; "@3=1": what it had a free choice of was the second one; "@3#1": it
- * was dealt a fault there, see fault.h; "1.d2" is no task, but the second thing that came of what
- * task 1 has done: a descriptor that is noticed to be ready, fd.h.) With
+ * was dealt a fault there, see fault.h.) With
  * THRUM_REPLAY='1@3>2' in the environment the program runs just this history, as
  * often as wanted, under a debugger too.
  *
@@ -38,7 +37,7 @@
  * error say what. Checks return a status of their own choice. In a run in which something was refused
  * (`faults`) it is none that fn says so: -ENOMEM, -EAGAIN, or THRUM_EGROUP if no task
  * has failed with anything else.
- *
+ * *
  * fn must begin with the same state each time: it sets up what it uses. It
  * must not depend on addresses, real time, real threads or other sources of
  * chance. Tasks take turns at the calls of Thrum, and at the accesses that
@@ -89,6 +88,9 @@ typedef enum thrum_strategy {
  *                          failure. Nobody else opens any meanwhile
  *   THRUM_EXPLORE_PERMITS  so are permits of a semaphore that somebody has acquired and nobody has
  *                          released; not for programs in which a semaphore is a signal
+ *   THRUM_EXPLORE_RACES    in a program built with Clang's ThreadSanitizer (else nothing): that tasks
+ *                          share data which nothing orders is a failure, THRUM_ERACE. THRUM_RACES=1
+ *                          in the environment sets it, and has THRUM_SIM report races
  *   THRUM_EXPLORE_LEAVE    nobody looks at what a run leaves behind
  */
 #define THRUM_EXPLORE_QUIET 1u
@@ -100,6 +102,7 @@ typedef enum thrum_strategy {
 #define THRUM_EXPLORE_FDS 64u
 #define THRUM_EXPLORE_PERMITS 128u
 #define THRUM_EXPLORE_LEAVE 256u
+#define THRUM_EXPLORE_RACES 512u
 
 typedef struct thrum_explore_options {
     uint32_t size;      /* sizeof(thrum_explore_options), set by THRUM_EXPLORE_OPTIONS_INIT */

@@ -62,8 +62,7 @@ enum {
  * that is cancelled has changed nothing: what was to be read still is. With a
  * timeout around it (time.h) it ends with that.
  *
- * It costs a system call, even if the descriptor is ready already: try first. thrum_case_fd
- * (select.h) waits for it beside other things.
+ * It costs a system call, even if the descriptor is ready already: try first.
  *
  *   context   task
  *   suspends  yes

@@ -35,6 +35,7 @@
 #define THRUM_GROUP_H
 
 #include <thrum/detail/lane.h>
+#include <thrum/detail/tsan.h>
 #include <thrum/error.h>
 #include <thrum/scope.h>
 #include <thrum/types.h>
@@ -194,7 +195,7 @@ static inline void thrum_group_run_here(thrum_group *group, thrum_child *child)
     int status;
 
     lane->current = child;
-    status = child->fn(child->arg);
+    status = THRUM_RUN_HERE(child->fn, child->arg, child);
     lane = thrum_lane_self(); /* it may have suspended and woken elsewhere */
     if (THRUM_UNLIKELY(lane->scope != &group->scope))
         thrum_task_leave(&group->scope, status);

@@ -61,6 +61,7 @@ enum {
     THRUM_EDIVERGED = -4111, /* a simulated run was repeated, and was not the same */
     THRUM_ECRASHED = -4112,  /* a simulated run has ended its process */
     THRUM_ELEFT = -4113,     /* a simulated run has ended and left something behind */
+    THRUM_ERACE = -4114,     /* in a simulated run tasks have shared data without order */
     THRUM_EUNORDERED = -4116, /* no order of its calls explains a history */
     THRUM_ECHECK = -4120     /* something was not as a test expected */
 };

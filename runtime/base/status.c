@@ -27,6 +27,7 @@ static const struct {
     {THRUM_EUNORDERED, "THRUM_EUNORDERED", "no order of the calls explains their history"},
     {THRUM_ECHECK, "THRUM_ECHECK", "something was not as the test expected"},
     {THRUM_ELEFT, "THRUM_ELEFT", "the simulated run has ended and left something behind"},
+    {THRUM_ERACE, "THRUM_ERACE", "tasks of the simulated run shared data that nothing orders"},
     {THRUM_EDIVERGED, "THRUM_EDIVERGED", "the simulated run was repeated and was not the same"},
 };
 

@@ -10,6 +10,7 @@
 #include "runtime/explore/failure.h"
 #include "runtime/explore/left.h"
 #include "runtime/plat/overflow.h"
+#include "runtime/plat/races.h"
 #include "runtime/task/detect.h"
 #include "runtime/task/task.h"
 
@@ -68,7 +69,7 @@ static int check(const thrum_explore_options *options)
         (options->shards > 1 && options->strategy == THRUM_STRATEGY_SYSTEMATIC) ||
         options->flags & ~(THRUM_EXPLORE_QUIET | THRUM_EXPLORE_TWICE | THRUM_EXPLORE_ALL |
                            THRUM_EXPLORE_CANCEL | THRUM_EXPLORE_ISOLATE | THRUM_EXPLORE_TIMERS |
-                           THRUM_EXPLORE_FDS | THRUM_EXPLORE_PERMITS | THRUM_EXPLORE_LEAVE) ||
+                           THRUM_EXPLORE_FDS | THRUM_EXPLORE_PERMITS | THRUM_EXPLORE_LEAVE | THRUM_EXPLORE_RACES) ||
         (options->flags & THRUM_EXPLORE_ALL && options->flags & THRUM_EXPLORE_ISOLATE))
         return -EINVAL;
     return 0;
@@ -100,7 +101,9 @@ int thrum_explorer_init(struct explorer *explorer, const thrum_explore_options *
     world.report = report;
     world.unhandled = unhandled;
     world.context = explorer;
+    thrum_races_want(explorer->options.flags & THRUM_EXPLORE_RACES);
     err = thrum_runtime_create(&explorer->runtime, &world);
+    thrum_races_want(false);
     if (err)
         return err;
     explorer->sim = explorer->runtime->sim;
@@ -153,6 +156,7 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
     thrum_error *errors;
     struct left left;
     bool lacks;
+    uint64_t races;
     int status;
 
     thrum_left_begin(explorer, &left);
@@ -162,9 +166,11 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
     explorer->exceeded = explorer->cancelled = false;
     explorer->sim->steps_max = explorer->options.steps;
     thrum_sim_restart(explorer->sim, oracle);
+    thrum_races_begin(explorer->talks);
     status = thrum_root_run(explorer->runtime, explorer->fn, explorer->arg, &errors);
     lacks = explorer->sim->refused && is_lack(status, errors);
     thrum_error_free(errors);
+    races = thrum_races_end();
     explorer->hash = sim_mix(explorer->sim->hash + (uint64_t)(int64_t)status);
     if (oracle->strategy->end)
         oracle->strategy->end(oracle->self, explorer->sim);
@@ -174,6 +180,8 @@ int thrum_explorer_run(struct explorer *explorer, struct oracle *oracle)
         return THRUM_ELIVELOCK;
     if (status && !lacks && !(explorer->cancelled && status == THRUM_ECANCELED))
         return status;
+    if (races)
+        return THRUM_ERACE;
     return explorer->sim->looks && thrum_left_any(explorer, &left) ? THRUM_ELEFT : 0;
 }
 

@@ -98,14 +98,16 @@ struct thrum_executor {
 };
 
 /* The call that runs on this thread. Not kept across a suspension: there is none. */
-static __thread struct call *running;
+static __thread uint64_t running; /* atomic: tasks of a simulated world have the thread in turn */
 
 /* Whose this thread is. */
 static __thread const struct thrum_executor *employer;
 
 int thrum_thread_check_cancelled(void)
 {
-    if (!running || !load_acquire(&running->cancelled)) /* EDGE executor.told */
+    const struct call *call = pointer_of(load_relaxed(&running)); /* relaxed: the thread's own */
+
+    if (!call || !load_acquire(&call->cancelled)) /* EDGE executor.told */
         return 0;
     return THRUM_ECANCELED;
 }
@@ -331,11 +333,11 @@ static int run(struct call *call)
 {
     int status;
 
-    running = call;
+    store_relaxed(&running, word_of(call)); /* relaxed: the thread's own */
     thrum_locals_borrow(call->locals);
     status = call->fn(call->arg);
     thrum_locals_borrow(NULL);
-    running = NULL;
+    store_relaxed(&running, 0); /* relaxed: likewise */
     POINT("executor.done");
     return status;
 }

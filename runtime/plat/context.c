@@ -32,9 +32,12 @@ SANITIZER_UNSEEN static void *watched_flow(void *low, void *top, context_entry *
 }
 
 void thrum_context_init(struct context *self, void *low, void *top, context_entry *entry,
-                        void *arg)
+                        void *arg, const struct context *apart)
 {
-    sanitizer_init(&self->sanitizer, low, top);
+    if (apart)
+        sanitizer_init_apart(&self->sanitizer, low, top, &apart->sanitizer);
+    else
+        sanitizer_init(&self->sanitizer, low, top);
     if (SANITIZER_WATCHES)
         self->sp = watched_flow(low, top, entry, arg);
     else
@@ -54,6 +57,7 @@ void thrum_context_fini(struct context *self)
 
 struct watch {
     struct context *self;
+    struct context *loop;
     context_next *next;
     void *arg;
 };
@@ -65,6 +69,7 @@ struct watch {
 SANITIZER_UNSEEN static struct context *watch(void *arg)
 {
     const struct watch *watch = arg;
+    const struct context *loop = watch->loop;
     context_next *next = watch->next;
     void *next_arg = watch->arg;
     struct context *flow;
@@ -72,14 +77,14 @@ SANITIZER_UNSEEN static struct context *watch(void *arg)
     sanitizer_address_arrive(&watch->self->sanitizer);
     flow = next(next_arg);
     sanitizer_address_resume(&flow->sanitizer);
-    sanitizer_thread_resume(&flow->sanitizer);
+    sanitizer_thread_resume(&flow->sanitizer, &loop->sanitizer);
     return flow;
 }
 
 SANITIZER_UNSEEN void thrum_context_leave_watched(struct context *self, struct context *loop,
                                                   context_next *next, void *arg)
 {
-    struct watch left = {self, next, arg};
+    struct watch left = {self, loop, next, arg};
 
     sanitizer_address_leave(&self->sanitizer, &loop->sanitizer);
     sanitizer_thread_leave(&self->sanitizer, &loop->sanitizer);

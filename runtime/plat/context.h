@@ -17,7 +17,8 @@
  * leaves. No support for hardware shadow stacks: the objects are not marked
  * as fit for them, so a process that loads us runs without.
  *
- * Under ThreadSanitizer both switches carry an edge, as they do on the machine.
+ * Under ThreadSanitizer both switches carry an edge, as they do on the machine,
+ * but for loops that stand apart (races.h).
  *
  * A port is one file: context_x86_64.S, context_aarch64.S or
  * context_portable.c. Switching (leave, next, resume) costs 2.9 ns with the
@@ -41,10 +42,12 @@ typedef struct context *context_next(void *arg);
 
 /*
  * Make *self a flow that runs entry(arg) on the stack [low, top) when it is
- * first resumed. entry never returns. top is a multiple of 64.
+ * first resumed. entry never returns. top is a multiple of 64. `apart`, unless
+ * NULL: the loop of a simulated world, whose flows the tools know by what runs
+ * on them (races.h).
  */
 void thrum_context_init(struct context *self, void *low, void *top, context_entry *entry,
-                        void *arg);
+                        void *arg, const struct context *apart);
 
 /* Make *loop a loop on the stack [low, top). Used by one thread at a time. */
 void thrum_context_loop(struct context *loop, void *low, void *top);
@@ -70,7 +73,7 @@ void thrum_context_leave_watched(struct context *self, struct context *loop, con
  * resume the flow it returns, which may be *self. Returns when somebody
  * resumes *self, perhaps in another thread.
  */
-static inline void thrum_context_leave(struct context *self, struct context *loop,
+SANITIZER_UNSEEN static inline void thrum_context_leave(struct context *self, struct context *loop,
                                        context_next *next, void *arg)
 {
     if (SANITIZER_WATCHES)

@@ -46,6 +46,13 @@
 #define SANITIZER_WATCHES 0
 #endif
 
+/* Does anybody look for races? */
+#ifdef SANITIZER_THREAD
+#define SANITIZER_RACES 1
+#else
+#define SANITIZER_RACES 0
+#endif
+
 struct sanitizer_fiber {
     unsigned valgrind_stack; /* valgrind's name of the stack */
 #ifdef SANITIZER_ADDRESS
@@ -55,6 +62,8 @@ struct sanitizer_fiber {
 #endif
 #ifdef SANITIZER_THREAD
     void *fiber;
+    bool lent;  /* it is another's */
+    bool apart; /* of a loop: see sanitizer_stand_apart */
 #endif
 };
 
@@ -191,15 +200,28 @@ void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+void __tsan_java_alloc(void *low, size_t bytes);
+void __tsan_java_free(void *low, size_t bytes);
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreSyncBegin(const char *file, int line);
+void AnnotateIgnoreSyncEnd(const char *file, int line);
+
+#define SANITIZER_NO_SYNC 1u /* the switch orders nothing */
 
 static inline void sanitizer_thread_init(struct sanitizer_fiber *self)
 {
     self->fiber = __tsan_create_fiber(0);
+    self->lent = self->apart = false;
 }
 
-static inline void sanitizer_thread_fini(struct sanitizer_fiber *self)
+static inline void sanitizer_thread_lend(struct sanitizer_fiber *self,
+                                         const struct sanitizer_fiber *loop)
 {
-    __tsan_destroy_fiber(self->fiber);
+    *self = *loop;
+    self->lent = true;
 }
 
 /* 0: what the flow did happens before next(). */
@@ -207,7 +229,7 @@ SANITIZER_UNSEEN static inline void sanitizer_thread_leave(struct sanitizer_fibe
                                                            const struct sanitizer_fiber *loop)
 {
     self->fiber = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(loop->fiber, 0);
+    __tsan_switch_to_fiber(loop->fiber, loop->apart ? SANITIZER_NO_SYNC : 0);
 }
 
 /*
@@ -215,9 +237,82 @@ SANITIZER_UNSEEN static inline void sanitizer_thread_leave(struct sanitizer_fibe
  * machine. Tasks that share a worker may thereby hide their races from the
  * tool; without it every word that a loop hands to its fibers is reported.
  */
-SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitizer_fiber *flow)
+SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitizer_fiber *flow,
+                                                            const struct sanitizer_fiber *loop)
 {
-    __tsan_switch_to_fiber(flow->fiber, 0);
+    __tsan_switch_to_fiber(flow->fiber, loop->apart ? SANITIZER_NO_SYNC : 0);
+}
+
+/*
+ * Until sanitizer_show the calling flow's accesses are not looked at and its
+ * atomic operations order nothing. They nest.
+ */
+static inline void sanitizer_hide(void)
+{
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+}
+
+static inline void sanitizer_show(void)
+{
+    AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+
+/* For the same address: what was done before the one happens before what is done after the other. */
+static inline void sanitizer_release(const void *address)
+{
+    __tsan_release((void *)(size_t)address);
+}
+
+static inline void sanitizer_acquire(const void *address)
+{
+    __tsan_acquire((void *)(size_t)address);
+}
+
+/*
+ * This memory begins another life: nothing that was done to it counts. The tool has that for heaps
+ * that it does not know, such as Java's.
+ */
+static inline void sanitizer_forget(const void *low, size_t bytes)
+{
+    size_t first = (size_t)low & ~(size_t)7, last = ((size_t)low + bytes + 7) & ~(size_t)7;
+
+    __tsan_java_alloc((void *)first, last - first);
+    __tsan_java_free((void *)first, last - first);
+}
+
+/* The calling thread goes on as another, on the same stack; switches of this kind order nothing. */
+SANITIZER_UNSEEN static inline void sanitizer_be(const struct sanitizer_fiber *other)
+{
+    __tsan_switch_to_fiber(other->fiber, SANITIZER_NO_SYNC);
+}
+
+/*
+ * The loop's flows are ordered by nothing that it does (races.h), and itself it is not looked at.
+ */
+SANITIZER_UNSEEN static inline void sanitizer_stand_apart(struct sanitizer_fiber *loop)
+{
+    void *self = __tsan_get_current_fiber();
+
+    loop->apart = true;
+    __tsan_switch_to_fiber(loop->fiber, SANITIZER_NO_SYNC);
+    sanitizer_hide();
+    __tsan_switch_to_fiber(self, SANITIZER_NO_SYNC);
+}
+
+SANITIZER_UNSEEN static inline void sanitizer_thread_fini(struct sanitizer_fiber *self)
+{
+    void *caller = __tsan_get_current_fiber();
+
+    if (self->lent)
+        return;
+    if (self->apart) { /* nobody may end hidden */
+        __tsan_switch_to_fiber(self->fiber, SANITIZER_NO_SYNC);
+        sanitizer_show();
+        __tsan_switch_to_fiber(caller, SANITIZER_NO_SYNC);
+    }
+    __tsan_destroy_fiber(self->fiber);
 }
 
 #else
@@ -225,6 +320,13 @@ SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitiz
 static inline void sanitizer_thread_init(struct sanitizer_fiber *self)
 {
     (void)self;
+}
+
+static inline void sanitizer_thread_lend(struct sanitizer_fiber *self,
+                                         const struct sanitizer_fiber *loop)
+{
+    (void)self;
+    (void)loop;
 }
 
 static inline void sanitizer_thread_fini(struct sanitizer_fiber *self)
@@ -239,9 +341,45 @@ SANITIZER_UNSEEN static inline void sanitizer_thread_leave(struct sanitizer_fibe
     (void)loop;
 }
 
-SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitizer_fiber *flow)
+SANITIZER_UNSEEN static inline void sanitizer_thread_resume(const struct sanitizer_fiber *flow,
+                                                            const struct sanitizer_fiber *loop)
 {
     (void)flow;
+    (void)loop;
+}
+
+static inline void sanitizer_hide(void)
+{
+}
+
+static inline void sanitizer_show(void)
+{
+}
+
+static inline void sanitizer_release(const void *address)
+{
+    (void)address;
+}
+
+static inline void sanitizer_acquire(const void *address)
+{
+    (void)address;
+}
+
+static inline void sanitizer_forget(const void *low, size_t bytes)
+{
+    (void)low;
+    (void)bytes;
+}
+
+static inline void sanitizer_be(const struct sanitizer_fiber *other)
+{
+    (void)other;
+}
+
+static inline void sanitizer_stand_apart(struct sanitizer_fiber *loop)
+{
+    (void)loop;
 }
 
 #endif
@@ -252,6 +390,15 @@ static inline void sanitizer_init(struct sanitizer_fiber *self, void *low, void 
     self->valgrind_stack = sanitizer_valgrind_register(low, top);
     sanitizer_address_init(self, low, top);
     sanitizer_thread_init(self);
+}
+
+/* Of a flow of a loop that stands apart: who it is, its tasks say. */
+static inline void sanitizer_init_apart(struct sanitizer_fiber *self, void *low, void *top,
+                                        const struct sanitizer_fiber *loop)
+{
+    sanitizer_thread_lend(self, loop);
+    self->valgrind_stack = sanitizer_valgrind_register(low, top);
+    sanitizer_address_init(self, low, top);
 }
 
 static inline void sanitizer_fini(struct sanitizer_fiber *self)

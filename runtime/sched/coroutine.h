@@ -31,6 +31,7 @@ struct coroutine {
     void (*body)(void *arg);
     void *arg;
     bool over;               /* the body has returned */
+    void *low;               /* constant: lowest byte of its stack */
     uintptr_t stack_limit;   /* constant: the lane's and the fiber's, inside */
     struct coroutine *older; /* constant: all of its source */
 } __attribute__((aligned(16)));
@@ -66,17 +67,21 @@ static inline bool coroutine_resume(struct coroutine *coroutine)
     uintptr_t limit = fiber->stack_limit;
 
     coroutine_limit(worker, fiber, coroutine->stack_limit);
+    sanitizer_release(coroutine);
     thrum_context_leave(&coroutine->outside, &worker->loop, thrum_coroutine_pass,
                         &coroutine->inside);
+    sanitizer_acquire(coroutine);
     coroutine_limit(worker_here(), fiber, limit); /* perhaps another worker */
     return !coroutine->over;
 }
 
 /* Inside: go back to who resumed it. Returns at the next resume. */
-static inline void coroutine_leave(struct coroutine *coroutine)
+SANITIZER_UNSEEN static inline void coroutine_leave(struct coroutine *coroutine)
 {
+    sanitizer_release(coroutine);
     thrum_context_leave(&coroutine->inside, &worker_here()->loop, thrum_coroutine_pass,
                         &coroutine->outside);
+    sanitizer_acquire(coroutine);
 }
 
 /* With the scheduler: all that came from here. */

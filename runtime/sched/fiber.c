@@ -10,6 +10,7 @@
 
 #include "runtime/plat/memory.h"
 #include "runtime/sched/coroutine.h"
+#include "runtime/sched/internal.h"
 
 #define COLOURS 32 /* half a page; the other half is for the frames */
 #define NODES_PER_CHUNK 256
@@ -96,6 +97,7 @@ struct fiber *thrum_fiber_new(struct fiber_source *source, context_entry *entry)
     fiber->older = source->newest;
     source->newest = fiber;
     fiber->stack_limit = thrum_fiber_limit(&stack);
-    thrum_context_init(&fiber->context, stack.low, top, entry, fiber);
+    thrum_context_init(&fiber->context, stack.low, top, entry, fiber,
+                       thrum_world_loop(source->scheduler));
     return fiber;
 }

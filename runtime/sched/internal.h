@@ -10,6 +10,9 @@ void thrum_worker_here(struct worker *worker);
 /* A fiber that will run the task; NULL: there was no memory, the task was refused. */
 struct fiber *thrum_fiber_for(struct worker *worker, void *task);
 
+/* scheduler.c: the loop of a world whose tasks are watched for races; NULL: it is none. */
+const struct context *thrum_world_loop(const struct scheduler *scheduler);
+
 /* scheduler->busy: how many, and above it who came so far: no value comes again. */
 #define BUSY_ONE ((uint64_t)1)
 #define BUSY_CAME ((uint64_t)1 << 16)

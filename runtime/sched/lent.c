@@ -5,14 +5,25 @@
 
 #include <stdlib.h>
 
+#include "runtime/atomic/verbs.h"
 #include "runtime/plat/memory.h"
 
-/* A simulated world has one thread; with several the sum would tell, and nobody asks. */
-static __thread int64_t out[LENT_KINDS];
+/*
+ * A simulated world has one thread; with several the sum would tell, and nobody asks. Atomic, so
+ * that tasks do not seem to race for what is their thread's.
+ */
+static __thread uint64_t out[LENT_KINDS];
+
+static void add(enum lent_kind kind, int64_t n)
+{
+    uint64_t *at = &out[kind];
+
+    store_relaxed(at, load_relaxed(at) + (uint64_t)n); /* relaxed: the thread's own */
+}
 
 static void *count(void *memory)
 {
-    out[LENT_MEMORY] += memory != NULL;
+    add(LENT_MEMORY, memory != NULL);
     return memory;
 }
 
@@ -28,18 +39,18 @@ void *thrum_lent_get_raw(size_t bytes, size_t align)
 
 void thrum_lent_put(void *memory)
 {
-    out[LENT_MEMORY] -= memory != NULL;
+    add(LENT_MEMORY, -(memory != NULL));
     thrum_memory_put(memory);
 }
 
 void thrum_lent_note(enum lent_kind kind, int n)
 {
-    out[kind] += n;
+    add(kind, n);
 }
 
 int64_t thrum_lent_count(enum lent_kind kind)
 {
-    return out[kind];
+    return (int64_t)load_relaxed(&out[kind]); /* relaxed: the thread's own */
 }
 
 const char *thrum_lent_name(enum lent_kind kind)
@@ -69,12 +80,12 @@ void *thrum_realloc(void *memory, size_t bytes)
 {
     void *moved = thrum_fault(THRUM_FAULT_MEMORY) ? NULL : realloc(memory, bytes);
 
-    out[LENT_MEMORY] += moved && !memory;
+    add(LENT_MEMORY, moved && !memory);
     return moved;
 }
 
 void thrum_free(void *memory)
 {
-    out[LENT_MEMORY] -= memory != NULL;
+    add(LENT_MEMORY, -(memory != NULL));
     free(memory);
 }

@@ -33,16 +33,24 @@ void thrum_poller_dismiss(struct scheduler *scheduler)
 int thrum_poller_arm(struct scheduler *scheduler, int fd, uint32_t events, uint64_t key,
                      bool *known)
 {
-    if (UNLIKELY(scheduler->world != NULL))
-        return scheduler->world->arm(scheduler->world, fd, events, key, known);
+    if (UNLIKELY(scheduler->world != NULL)) {
+        int err;
+
+        world_hide(scheduler->world);
+        err = scheduler->world->arm(scheduler->world, fd, events, key, known);
+        world_show(scheduler->world);
+        return err;
+    }
     return thrum_poll_arm(&scheduler->poll, fd, events, key, known);
 }
 
 void thrum_poller_forget(struct scheduler *scheduler, int fd)
 {
-    if (UNLIKELY(scheduler->world != NULL))
+    if (UNLIKELY(scheduler->world != NULL)) {
+        world_hide(scheduler->world);
         scheduler->world->forget(scheduler->world, fd);
-    else
+        world_show(scheduler->world);
+    } else
         thrum_poll_forget(&scheduler->poll, fd);
 }
 

@@ -127,12 +127,16 @@ static void change_holds(struct scheduler *scheduler, uint64_t by)
 
 void thrum_scheduler_hold(struct scheduler *scheduler)
 {
+    world_hide(scheduler->world);
     change_holds(scheduler, 1);
+    world_show(scheduler->world);
 }
 
 void thrum_scheduler_release(struct scheduler *scheduler)
 {
+    world_hide(scheduler->world);
     change_holds(scheduler, (uint64_t)-1);
     if (UNLIKELY(scheduler->world != NULL))
         thrum_worker_call(worker_at(scheduler, 0)); /* whether all is stuck it must see for itself */
+    world_show(scheduler->world);
 }

@@ -318,6 +318,11 @@ int thrum_scheduler_init(struct scheduler *scheduler, const struct task_verbs *v
     return err;
 }
 
+const struct context *thrum_world_loop(const struct scheduler *scheduler)
+{
+    return world_races(scheduler->world) ? &worker_at(scheduler, 0)->loop : NULL;
+}
+
 /* The worker counts as awake for good: whether all is at rest, the world says. */
 int thrum_scheduler_init_simulated(struct scheduler *scheduler, const struct task_verbs *verbs,
                                    size_t stack_bytes, struct world *world)
@@ -335,6 +340,8 @@ int thrum_scheduler_init_simulated(struct scheduler *scheduler, const struct tas
     }
     worker = worker_at(scheduler, 0);
     worker->world = world;
+    if (world_races(world))
+        sanitizer_stand_apart(&worker->loop.sanitizer);
     store_relaxed(&worker->overdue, OVERDUE_WORLD); /* relaxed: nobody knows it yet */
     thrum_deque_poison(&worker->deque);
     thrum_worker_stirs(scheduler);
@@ -350,7 +357,9 @@ void thrum_scheduler_drive(struct scheduler *scheduler, const uint32_t *done)
     scheduler->world->until = done;
     worker->home = &home;
     thrum_worker_here(worker);
+    sanitizer_release(&scheduler->world);
     thrum_context_leave(&home, &worker->loop, thrum_worker_next, worker);
+    sanitizer_acquire(scheduler);
     thrum_worker_here(NULL);
 }
 

@@ -42,9 +42,11 @@ void thrum_stay_begin_at(const void *object, const char *what, const void *where
 
     if (here.n == STAYS_MOST)
         return;
+    sanitizer_hide(); /* the thread's, and no task's */
     here.of[here.n++] = (struct stay){object, what, where, worker != NULL};
     if (worker)
         worker->stays++;
+    sanitizer_show();
 }
 
 void thrum_stay_begin(const void *object, const char *what)
@@ -52,8 +54,7 @@ void thrum_stay_begin(const void *object, const char *what)
     thrum_stay_begin_at(object, what, __builtin_return_address(0));
 }
 
-/* The one that was taken last. */
-bool thrum_stay_end(const void *object)
+static bool end(const void *object)
 {
     struct worker *worker = thrum_worker_self();
 
@@ -68,6 +69,17 @@ bool thrum_stay_end(const void *object)
         return true;
     }
     return false;
+}
+
+/* The one that was taken last. */
+bool thrum_stay_end(const void *object)
+{
+    bool was;
+
+    sanitizer_hide();
+    was = end(object);
+    sanitizer_show();
+    return was;
 }
 
 bool thrum_stays_any(void)

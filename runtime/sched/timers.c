@@ -152,9 +152,8 @@ void thrum_timers_tidy(struct worker *worker)
 
 /* ---- arming and calling off ----------------------------------------------------------------- */
 
-int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
+static int arm(struct worker *worker, struct timer *timer, int64_t when_ns, uint64_t key)
 {
-    struct worker *worker = thrum_worker_self();
     struct timers *timers = &worker->timers;
     int err;
 
@@ -180,6 +179,17 @@ int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
         store_relaxed(&timers->next_due, (uint64_t)when_ns); /* relaxed: see publish_next */
     sweep_if_stale(worker, SWEEP);
     return 0;
+}
+
+int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
+{
+    struct worker *worker = thrum_worker_self();
+    int err;
+
+    world_hide(worker->world);
+    err = arm(worker, timer, when_ns, key);
+    world_show(worker->world);
+    return err;
 }
 
 /* Those at the end go without any sifting. They do if many are called off in order of arming. */
@@ -238,9 +248,11 @@ void thrum_timer_disarm(struct timer *timer, uint64_t key)
     struct timers *home = pointer_of(load_relaxed(&timer->home)); /* relaxed: armed before */
     struct worker *worker = thrum_worker_self();
 
-    if (worker && home == &worker->timers)
+    if (worker && home == &worker->timers) {
+        world_hide(worker->world);
         disarm_here(worker, timer, key);
-    else if (home)
+        world_show(worker->world);
+    } else if (home)
         add_relaxed(&home->remote, 1); /* relaxed: a counter */
 }
 

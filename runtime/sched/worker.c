@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #include <thrum/detail/point.h>
+#include <thrum/detail/tsan.h>
 #include <thrum/fault.h>
 
 #include <string.h>
@@ -24,6 +25,7 @@
 #include "runtime/atomic/asymmetric.h"
 #include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
+#include "runtime/plat/races.h"
 #include "runtime/sched/internal.h"
 #include "runtime/sched/stay.h"
 
@@ -77,7 +79,14 @@ int64_t thrum_world_now(void)
 {
     struct world *world = thrum_world_self();
 
-    return UNLIKELY(world != NULL) ? world->now(world) : thrum_clock_now();
+    int64_t now;
+
+    if (LIKELY(!world))
+        return thrum_clock_now();
+    world_hide(world);
+    now = world->now(world);
+    world_show(world);
+    return now;
 }
 
 /* For threads that run no task: numbers that differ, of no quality. */
@@ -96,8 +105,12 @@ size_t thrum_draw_below(size_t n)
 
     if (UNLIKELY(!worker))
         return draw_outside(n);
-    if (UNLIKELY(worker->world != NULL))
-        return worker->world->draw(worker->world, n);
+    if (UNLIKELY(worker->world != NULL)) {
+        world_hide(worker->world);
+        n = worker->world->draw(worker->world, n);
+        world_show(worker->world);
+        return n;
+    }
     return (size_t)(worker_random(worker) % n);
 }
 
@@ -107,16 +120,22 @@ void thrum_point_slow(unsigned what, const void *object)
 {
     struct world *world = thrum_world_self();
 
-    if (world && thrum_lane_self()->current)
-        world->point(world, what, object);
+    if (!world || !thrum_lane_self()->current)
+        return;
+    world_hide(world);
+    world->point(world, what, object);
+    world_show(world);
 }
 
 void thrum_has_slow(const void *object, const char *what, int n)
 {
     struct world *world = thrum_world_self();
 
-    if (world && thrum_lane_self()->current)
-        world->has(world, object, what, n);
+    if (!world || !thrum_lane_self()->current)
+        return;
+    world_hide(world);
+    world->has(world, object, what, n);
+    world_show(world);
 }
 
 /* The same wherever the program was built. */
@@ -136,8 +155,52 @@ uint32_t thrum_fault_slow(uint32_t kind, const char *file, int line)
 
     if (!world || !thrum_lane_self()->current)
         return 0;
-    return world->fault(world, kind, kind == THRUM_FAULT_BUGGIFY ? place_of(file, line) : 0);
+    world_hide(world);
+    kind = world->fault(world, kind, kind == THRUM_FAULT_BUGGIFY ? place_of(file, line) : 0);
+    world_show(world);
+    return kind;
 }
+
+#ifdef THRUM_TSAN
+
+void thrum_tsan_hide(void)
+{
+    world_hide(thrum_world_self());
+}
+
+void thrum_tsan_show(void)
+{
+    world_show(thrum_world_self());
+}
+
+/* The stack that is used, below the calling function. */
+SANITIZER_UNSEEN static void *low_of(const struct worker *worker, const struct fiber *fiber)
+{
+    return (void *)(fiber->stack_limit - worker->source.arena.stack_bytes / 2);
+}
+
+SANITIZER_UNSEEN int thrum_run_here(thrum_fn fn, void *arg, const void *task)
+{
+    struct sanitizer_fiber owner = {.fiber = __tsan_get_current_fiber()};
+    const struct worker *worker = thrum_worker_self();
+    const struct fiber *fiber;
+    int status;
+
+    if (!worker || !world_races(worker->world))
+        return fn(arg);
+    fiber = worker->deque.lane.fiber;
+    sanitizer_forget(worker, sizeof *worker);
+    sanitizer_forget(fiber, sizeof *fiber + FIBER_ABOVE_BYTES);
+    sanitizer_be(&worker->loop.sanitizer);
+    thrum_identity_begin(low_of(worker, fiber), __builtin_frame_address(0), task);
+    status = fn(arg);
+    sanitizer_release(task);
+    thrum_identity_end(&owner);
+    sanitizer_acquire(task);
+    return status;
+}
+
+#endif
 
 struct fiber *thrum_fiber_self(void)
 {
@@ -153,12 +216,27 @@ static void retire(void *arg, struct fiber *fiber)
     thrum_pool_put(&worker->fibers, &fiber->item);
 }
 
-static void fiber_main(void *arg)
+/* In a simulated world: plat/races.h. */
+SANITIZER_UNSEEN static void run_apart(struct fiber *fiber)
+{
+    void *task = fiber->task;
+
+    thrum_identity_begin(fiber->low, (char *)fiber_above(fiber) + FIBER_ABOVE_BYTES, task);
+    fiber->home->verbs->run(task);
+    sanitizer_release(fiber->home); /* for who drives, when all have ended */
+    thrum_identity_end(&thrum_worker_self()->loop.sanitizer);
+}
+
+/* Unseen, as thrum_suspend is: it is entered by the loop's identity and left by another's. */
+SANITIZER_UNSEEN static void fiber_main(void *arg)
 {
     struct fiber *fiber = arg;
 
     for (;;) {
-        fiber->home->verbs->run(fiber->task);
+        if (world_races(fiber->home->world))
+            run_apart(fiber);
+        else
+            fiber->home->verbs->run(fiber->task);
         thrum_suspend(retire, thrum_worker_self());
     }
 }
@@ -244,6 +322,7 @@ int thrum_scheduler_start(struct scheduler *scheduler, void *task)
 
     if (!fiber)
         return -ENOMEM;
+    sanitizer_release(task);
     thrum_worker_stirs(scheduler);
     add_relaxed(&scheduler->runs, 1); /* relaxed: brought by busy */
     inject(scheduler, fiber);
@@ -260,15 +339,21 @@ void thrum_ready(struct fiber *fiber)
 {
     struct worker *worker = thrum_worker_self();
     struct scheduler *scheduler = fiber->home;
+    struct world *world = scheduler->world;
 
+    if (world_races(world))
+        sanitizer_release(fiber);
+    world_hide(world);
     if (!worker || worker->scheduler != scheduler) {
         ready_from_outside(scheduler, fiber);
+        world_show(world);
         return;
     }
     push(worker, fiber);
     POINT("ready.pushed");
     fence_light(); /* EDGE idle.search */
     thrum_notify(scheduler);
+    world_show(world);
 }
 
 /* The request that has led into a slow path may have been an alert's, and is answered. */
@@ -281,6 +366,18 @@ static void mind_the_alert(struct worker *worker)
         lane->stack_limit = UINTPTR_MAX; /* must be seen happened before */
 }
 
+static int pushed_apart(struct worker *worker)
+{
+    void *task = thrum_deque_unpush(&worker->deque);
+    int err;
+
+    sanitizer_release(task);
+    world_hide(worker->world);
+    err = worker->world->pushed(worker->world, task);
+    world_show(worker->world);
+    return err;
+}
+
 int thrum_worker_pushed(void)
 {
     struct worker *worker = thrum_worker_self();
@@ -289,7 +386,7 @@ int thrum_worker_pushed(void)
     if (!worker)
         thrum_panic("a task was spawned from a thread that runs no task; use thrum_run first");
     if (UNLIKELY(worker->world != NULL))
-        return worker->world->pushed(worker->world, thrum_deque_unpush(&worker->deque));
+        return pushed_apart(worker);
     err = thrum_deque_pushed(&worker->deque);
     mind_the_alert(worker);
     POINT("spawn.notify");
@@ -300,13 +397,17 @@ int thrum_worker_pushed(void)
 void *thrum_worker_pop(const void *joined, bool *overdue)
 {
     struct worker *worker = thrum_worker_self();
+    void *task;
 
     if (!worker)
         thrum_panic("a task was joined from a thread that runs no task");
     if (UNLIKELY(worker->world != NULL)) {
         *overdue = false;
         thrum_deque_unpop(&worker->deque);
-        return worker->world->pop(worker->world, joined);
+        world_hide(worker->world);
+        task = worker->world->pop(worker->world, joined);
+        world_show(worker->world);
+        return task;
     }
     *overdue = load_relaxed(&worker->overdue) & OVERDUE_JOIN; /* relaxed: sent again if lost */
     return thrum_deque_pop(&worker->deque);
@@ -476,6 +577,18 @@ static void prefetch_next(const struct worker *worker)
         __builtin_prefetch(fiber + line * CACHE_LINE);
 }
 
+/* It is the fiber's doing, though its stack has been left. */
+static void commit_to(struct worker *worker, struct fiber *left)
+{
+    if (!world_races(worker->world)) {
+        worker->commit(worker->commit_arg, left);
+        return;
+    }
+    sanitizer_be(&left->context.sanitizer);
+    worker->commit(worker->commit_arg, left);
+    sanitizer_be(&worker->loop.sanitizer);
+}
+
 struct context *thrum_worker_next(void *arg)
 {
     struct worker *worker = arg;
@@ -485,9 +598,11 @@ struct context *thrum_worker_next(void *arg)
     worker->deque.lane.fiber = NULL;
     POINT("suspend.left");
     if (left)
-        worker->commit(worker->commit_arg, left);
+        commit_to(worker, left);
     POINT("suspend.committed");
     fiber = pick(worker);
+    if (world_races(worker->world))
+        sanitizer_forget(worker, sizeof *worker); /* it is who runs now whose it is */
     if (!fiber)
         return worker->home;
     prefetch_next(worker);
@@ -501,7 +616,7 @@ struct context *thrum_worker_next(void *arg)
 
 /* ---- leaving ------------------------------------------------------------------------------- */
 
-void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
+SANITIZER_UNSEEN void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
 {
     struct worker *worker = thrum_worker_self();
     struct fiber *fiber = worker->deque.lane.fiber;
@@ -513,6 +628,8 @@ void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
     worker->commit = commit;
     worker->commit_arg = arg;
     thrum_context_leave(&fiber->context, &worker->loop, thrum_worker_next, worker);
+    if (world_races(fiber->home->world))
+        sanitizer_acquire(fiber);
 }
 
 void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left), void *arg)
@@ -523,7 +640,11 @@ void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left)
 
 static void requeue(void *arg, struct fiber *left)
 {
-    push(arg, left);
+    struct worker *worker = arg;
+
+    world_hide(worker->world);
+    push(worker, left);
+    world_show(worker->world);
 }
 
 void thrum_give_way(void)
@@ -543,8 +664,14 @@ uint64_t thrum_scheduler_turn_here(void)
 {
     const struct worker *worker = thrum_worker_self();
 
-    if (worker->world)
-        return worker->world->turn(worker->world);
+    if (worker->world) {
+        uint64_t turn;
+
+        world_hide(worker->world);
+        turn = worker->world->turn(worker->world);
+        world_show(worker->world);
+        return turn;
+    }
     return (uint64_t)worker->index << 32 | worker->tick;
 }
 
@@ -555,12 +682,16 @@ void thrum_give_way_briefly(void)
 
 uint64_t thrum_alert(struct scheduler *scheduler)
 {
-    uint64_t alert = add_seq(&scheduler->alert, 1) + 1; /* EDGE cancel.seen */
-    unsigned n = load_acquire(&scheduler->known);       /* EDGE sched.worker */
+    uint64_t alert;
+    unsigned n;
 
+    world_hide(scheduler->world);
+    alert = add_seq(&scheduler->alert, 1) + 1; /* EDGE cancel.seen */
+    n = load_acquire(&scheduler->known);       /* EDGE sched.worker */
     POINT("alert.raised");
     for (unsigned i = 0; i < n; i++)
         thrum_deque_ask(&worker_at(scheduler, i)->deque);
+    world_show(scheduler->world);
     return alert;
 }
 

@@ -22,6 +22,8 @@
 #include "runtime/base/base.h"
 #include "runtime/sched/io.h"
 
+#include "runtime/plat/sanitizer.h"
+
 struct fiber;
 struct scheduler;
 struct timer;
@@ -62,8 +64,31 @@ struct world {
     bool (*valid)(struct world *world, int fd);
     int (*peek)(struct world *world, int fd, uint32_t events);
     const struct io_verbs *io; /* its network */
+    bool races; /* constant: ThreadSanitizer watches its tasks: plat/races.h */
     const uint32_t *until; /* atomic: not 0: done. The world's, while it is driven */
 };
+
+/* Is it a simulated one whose tasks are watched for races (plat/races.h)? */
+static inline bool world_races(const struct world *world)
+{
+    return SANITIZER_RACES && world != NULL && world->races;
+}
+
+/*
+ * Between these a task does what the scheduler would do in another thread: in a simulated world
+ * it is not seen. They nest.
+ */
+static inline void world_hide(const struct world *world)
+{
+    if (world_races(world))
+        sanitizer_hide();
+}
+
+static inline void world_show(const struct world *world)
+{
+    if (world_races(world))
+        sanitizer_show();
+}
 
 /* The calling task's world; NULL: it is the real one, or this is no task. */
 struct world *thrum_world_self(void);

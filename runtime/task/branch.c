@@ -128,7 +128,7 @@ static int run_here(struct thrum_branch *branch)
 
     lane->current = branch;
     lane->scope = start;
-    status = branch->fn(branch->arg);
+    status = THRUM_RUN_HERE(branch->fn, branch->arg, branch);
     thrum_drop(thrum_record_close(start, status).detail);
     lane = thrum_lane_self();
     lane->current = forker;

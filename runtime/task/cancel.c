@@ -155,8 +155,10 @@ void thrum_cancel_spread(const struct cancel_target *target)
     if (outside)
         thrum_scheduler_hold(scheduler);
     spread.alert = thrum_alert(scheduler);
+    world_hide(scheduler->world); /* that they were woken tells them nothing; the mark does */
     visit_target(&spread);
     spread_below(&spread);
+    world_show(scheduler->world);
     if (thrum_lane_self()->fiber)
         thrum_scope_look(); /* it may be ours: we start nothing inline without a look */
     if (outside)

@@ -126,8 +126,11 @@ void thrum_detect_held(const void *object, const char *what, const void *where)
 {
     struct world *world = thrum_world_self();
 
-    if (world)
+    if (world) {
+        world_hide(world);
         world->held(world, object, what, where);
+        world_show(world);
+    }
     hold(object, what, where);
 }
 
@@ -136,8 +139,11 @@ void thrum_detect_released(const void *object)
     struct record *record = who_wants() ? thrum_record_find() : NULL;
     struct world *world = thrum_world_self();
 
-    if (world)
+    if (world) {
+        world_hide(world);
         world->released(world, object);
+        world_show(world);
+    }
     if (!record)
         return;
     for (struct held **at = &record->held; *at; at = &(*at)->next) {

@@ -380,7 +380,7 @@ static void join_all(struct thrum_group *group)
         start = start_of(child);
         lane->current = child;
         lane->scope = start;
-        status = child->fn(child->arg);
+        status = THRUM_RUN_HERE(child->fn, child->arg, child);
         if (thrum_lane_self()->scope != start)
             thrum_task_leave(start, status);
         lane = thrum_lane_self();

@@ -69,7 +69,7 @@ static struct locals nothing = {.references = 1};
 static uint32_t used;
 
 /* What a thread sees that runs no task. */
-static __thread struct locals *borrowed;
+static __thread uint64_t borrowed; /* atomic: struct locals * */
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -405,7 +405,7 @@ struct locals *thrum_locals_lend(void)
 
 void thrum_locals_borrow(struct locals *values)
 {
-    borrowed = values;
+    store_relaxed(&borrowed, word_of(values)); /* relaxed: the thread's own */
 }
 
 /* ---- the public side ------------------------------------------------------------------------- */
@@ -419,7 +419,7 @@ void *thrum_local_get(const thrum_local *local)
     if (!load_relaxed(&used)) /* relaxed: what we could see happened before */
         return local->initial;
     if (!lane->scope)
-        values = borrowed;
+        values = pointer_of(load_relaxed(&borrowed)); /* relaxed: the thread's own */
     else /* NULL: what is called when a task has ended runs outside of all */
         values = lane->current ? seen_from(lane->scope) : NULL;
     cell = values ? find(values, local) : NULL;

@@ -86,20 +86,31 @@ static bool carve(struct slabs *slabs, struct pool_cache *cache, enum slab_kind 
     return true;
 }
 
+static struct pool_item *get(struct worker *worker, enum slab_kind kind)
+{
+    struct pool_cache *cache = cache_of(worker, kind);
+    struct pool_item *item;
+
+    item = thrum_pool_get(cache);
+    if (LIKELY(item != NULL) || !carve(slabs_of(worker), cache, kind))
+        return item;
+    return thrum_pool_get(cache);
+}
+
 void *thrum_slab_get(enum slab_kind kind)
 {
     struct worker *worker = worker_here();
-    struct pool_cache *cache = cache_of(worker, kind);
     struct pool_item *item;
 
     if (is_lent(kind) && thrum_fault(THRUM_FAULT_MEMORY))
         return NULL;
-    item = thrum_pool_get(cache);
-    if (UNLIKELY(!item)) {
-        if (!carve(slabs_of(worker), cache, kind))
-            return NULL;
-        item = thrum_pool_get(cache);
-    }
+    world_hide(worker->world);
+    item = get(worker, kind);
+    world_show(worker->world);
+    if (UNLIKELY(!item))
+        return NULL;
+    if (world_races(worker->world))
+        sanitizer_forget(object_of(kind, item), kinds[kind].bytes);
     note(worker, kind, 1);
     return object_of(kind, item);
 }
@@ -109,7 +120,9 @@ void thrum_slab_put(enum slab_kind kind, void *object)
     struct worker *worker = worker_here();
 
     note(worker, kind, -1);
+    world_hide(worker->world);
     thrum_pool_put(cache_of(worker, kind), item_of(kind, object));
+    world_show(worker->world);
 }
 
 void thrum_slab_put_to(struct slabs *slabs, enum slab_kind kind, void *object)

@@ -93,7 +93,7 @@ static void tier_free(struct tier *tier)
     thrum_slab_put(SLAB_TIER, tier);
 }
 
-void thrum_strand_end(struct strand *strand)
+static void leave(struct strand *strand)
 {
     /* MUTANT-OK acquire: who entered us has ended, and that was acquired */
     uint64_t slot = load_acquire(&strand->slot); /* EDGE strand.enter: who entered us has ended */
@@ -108,6 +108,15 @@ void thrum_strand_end(struct strand *strand)
         store_relaxed(&strand->tiers, load_relaxed(&tier->shallower)); /* relaxed: likewise */
         tier_free(tier);
     }
+}
+
+void thrum_strand_end(struct strand *strand)
+{
+    const struct world *world = fiber_of(strand)->home->world;
+
+    world_hide(world);
+    leave(strand);
+    world_show(world);
 }
 
 /* ---- tiers ----------------------------------------------------------------------------------- */
@@ -271,7 +280,7 @@ static struct strand *parent_of(const struct strand *strand)
     return base ? strand_of(base->fiber) : NULL;
 }
 
-int thrum_strand_enter(struct strand *strand)
+static int enter_all(struct strand *strand)
 {
     /* MUTANT-OK acquire: the fence of the sleep that comes next acquires it */
     while (!load_acquire(&strand->slot)) { /* EDGE strand.enter */
@@ -293,4 +302,15 @@ int thrum_strand_enter(struct strand *strand)
             return err;
     }
     return 0;
+}
+
+int thrum_strand_enter(struct strand *strand)
+{
+    const struct world *world = fiber_of(strand)->home->world;
+    int err;
+
+    world_hide(world);
+    err = enter_all(strand);
+    world_show(world);
+    return err;
 }

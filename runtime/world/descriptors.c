@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "runtime/plat/memory.h"
+#include "runtime/plat/races.h"
 #include "runtime/sched/internal.h"
 #include "runtime/world/sim.h"
 

@@ -3,9 +3,29 @@
 
 #include <thrum/fault.h>
 
+#include "runtime/plat/races.h"
 #include "runtime/world/sim.h"
 
+#define BELOW 16384 /* bytes of the loop's stack that are used for that */
 #define LATENCY_MOST 60 /* as a power of two */
+
+/* For those who look for races it is the kernel that does it: no task, but it has locks as they. */
+static void tell(const struct task_verbs *verbs, struct worker *worker, uint64_t key,
+                 uint32_t events)
+{
+    struct scheduler *scheduler = worker->scheduler;
+    const struct sanitizer_fiber *loop = &worker->loop.sanitizer;
+    char *here = __builtin_frame_address(0); /* others have been here before, on the loop */
+    bool races = world_races(worker->world);
+
+    if (races)
+        thrum_identity_begin(here - BELOW, here, &scheduler->world);
+    verbs->polled(scheduler, key, events);
+    if (races) {
+        sanitizer_release(scheduler);
+        thrum_identity_end(loop);
+    }
+}
 
 static void happens(struct sim *sim, struct happening *happening)
 {
@@ -13,7 +33,7 @@ static void happens(struct sim *sim, struct happening *happening)
 
     if (notice->key != notice->armed && thrum_happening_announce(sim, happening))
         thrum_panic("a simulated world has no memory for what happens");
-    sim->inner->polled(sim->worker->scheduler, notice->key, notice->events);
+    tell(sim->inner, sim->worker, notice->key, notice->events);
 }
 
 int64_t thrum_latency(struct sim *sim)

@@ -17,9 +17,11 @@
 #include <thrum/fault.h>
 
 #include "runtime/plat/memory.h"
+#include "runtime/plat/races.h"
 #include "runtime/sched/internal.h"
 #include "runtime/world/tempo.h"
 
+#define NAMED_DEPTH 16 /* of tasks that have a name in reports of races */
 #define BEGIN_NS ((int64_t)1000000000) /* the time at the beginning: not 0, to be told from unset */
 #define WAITING_FIRST 64
 #define OBJECTS_FIRST 64
@@ -755,14 +757,34 @@ static uint64_t turn_of(struct world *world)
     return sim_of(world)->running->came;
 }
 
+/* As histories name it, unless that is long. */
+static void tell_name(const struct player *player)
+{
+    const struct player *above = player;
+    char text[64] = "task ";
+
+    sanitizer_hide();
+    for (unsigned depth = 0; above && depth < NAMED_DEPTH; depth++)
+        above = above->parent;
+    if (!above) {
+        thrum_player_path(player, text + 5, sizeof text - 5);
+        thrum_identity_name(text);
+    }
+    sanitizer_show();
+}
+
 static void run(void *task)
 {
     struct sim *sim = sim_of(thrum_world_self());
 
+    if (world_races(&sim->world))
+        tell_name(sim->running);
     sim->inner->run(task);
+    world_hide(&sim->world);
     while (sim->running->here) /* the last that ran on its stack: ended, unnoticed so far */
         thrum_sim_end(sim, leave_here(sim));
     sim->running->ended = true;
+    world_show(&sim->world);
 }
 
 /* ---- histories ------------------------------------------------------------------------------ */
@@ -839,6 +861,7 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
                                 .valid = valid,
                                 .peek = peek,
                                 .io = &thrum_net_verbs};
+    sim->world.races = thrum_races_wanted();
     sim->inner = verbs;
     sim->timers.verbs = verbs;
     sim->verbs = *verbs;
@@ -858,6 +881,7 @@ void thrum_sim_free(struct sim *sim)
     if (sim->counted)
         add_relaxed(&thrum_simulated, (uint32_t)-1); /* relaxed: its tasks have ended */
     thrum_net_fini(sim);
+    thrum_identities_forget();
     while (sim->chunks) {
         struct player_chunk *chunk = sim->chunks;
 
