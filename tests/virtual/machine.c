@@ -375,7 +375,7 @@ unsigned machine_thread(void *(*fn)(void *), void *arg, const char *name)
     thread->priority = machine_below(UINT64_C(1) << 62) | UINT64_C(1) << 62;
     memcpy(thread->locals, machine.locals_first, machine.locals_bytes);
     thrum_context_init(&thread->flow, machine.stacks[number], machine.stacks[number] + STACK_BYTES,
-                       thread_main, thread);
+                       thread_main, thread, NULL);
     machine_point("a new thread");
     return number;
 }
