@@ -92,7 +92,7 @@ void *thrum_ready_take_slow(struct ready_queue *queue, bool open)
         uint64_t window = tail - head < READY_WINDOW && !open ? tail - head : READY_WINDOW;
 
         if ((int64_t)(index - end) < 0) { /* it is in the window: we were only called */
-            bool all = (int64_t)(tail - end) <= 0; /* nothing is shared */
+            bool all = (int64_t)(tail - end) <= 0; /* nothing is shared or stolen */
 
             /* A swap that failed on a torn pair may have sent us to a branch that moved it. */
             store_relaxed(&queue->mine, index + 1); /* relaxed: the swap below releases it */

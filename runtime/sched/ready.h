@@ -48,7 +48,10 @@ void *thrum_ready_steal_before(struct ready_queue *queue, uint64_t limit);
 /* Any thread. A guess: could thrum_ready_steal take one? And where the tail is. */
 bool thrum_ready_shares(const struct ready_queue *queue, uint64_t *tail);
 
-/* Any thread. The owner is to share what it has set aside, at its next take. */
+/*
+ * Any thread. The owner is to share what it has set aside, at its next take; it does unless some
+ * of it was revoked.
+ */
 void thrum_ready_ask(struct ready_queue *queue);
 
 /* Any thread. One that is set aside for the owner, at the price of a heavy fence; or NULL. */

@@ -117,12 +117,11 @@ static struct fiber *insist(struct worker *worker, struct worker *victim, struct
         else if (thrum_deque_revoke(&victim->deque))
             return steal_from(worker, victim, round);
     }
-    if (thrum_ready_empty(&victim->ready))
+    if (thrum_ready_empty(&victim->ready) || thrum_ready_shares(&victim->ready, &tail))
         return NULL;
     if (round->revoke)
         return thrum_ready_revoke(&victim->ready);
-    if (!thrum_ready_shares(&victim->ready, &tail))
-        thrum_ready_ask(&victim->ready);
+    thrum_ready_ask(&victim->ready);
     return NULL;
 }
 
@@ -204,13 +203,13 @@ static int64_t weigh_last_steal(struct worker *worker, int64_t now)
     return now + ((int64_t)PATIENCE_NS << (worker->in_vain - VAIN_FREE));
 }
 
-/* What a timer has made ready, unless somebody else was faster. */
-static struct fiber *from_timers(struct worker *worker, int64_t now)
+/* What timers and descriptors have made ready stands in the own queue. */
+static struct fiber *from_outside(struct worker *worker, int64_t now)
 {
-    if (LIKELY(!timers_due(&worker->timers, now)))
-        return NULL;
-    thrum_timers_expire(worker, now);
-    return thrum_ready_steal(&worker->ready);
+    if (UNLIKELY(timers_due(&worker->timers, now)))
+        thrum_timers_expire(worker, now);
+    thrum_poller_look(worker, now, SPIN_LOOK_NS);
+    return ready_take(&worker->ready, false);
 }
 
 void thrum_worker_hasten(void)
@@ -218,14 +217,6 @@ void thrum_worker_hasten(void)
     struct worker *worker = thrum_worker_self();
 
     worker->hasty_tick = worker->tick + 1;
-}
-
-/* Likewise, for descriptors that are ready. */
-static struct fiber *from_poller(struct worker *worker, int64_t now)
-{
-    if (LIKELY(!thrum_poller_look(worker, now, SPIN_LOOK_NS)))
-        return NULL;
-    return thrum_ready_steal(&worker->ready);
 }
 
 /* Who is about to sleep in the poller, for descriptors, hears there of whatever comes. */
@@ -248,14 +239,11 @@ static struct fiber *spin(struct worker *worker)
 
     while (!must_leave(worker)) {
         int64_t now = thrum_clock_now();
-        struct round round = {.now = now,
-                              .patient =
-                                  now < patient_until ||
-                                  now<worker->sight.until, .revoke = now - asked_since> REVOKE_NS};
-        struct fiber *fiber = from_timers(worker, now);
+        bool patient = now < patient_until || now < worker->sight.until;
+        struct round round = {
+            .now = now, .patient = patient, .revoke = !patient && now - asked_since > REVOKE_NS};
+        struct fiber *fiber = from_outside(worker, now);
 
-        if (!fiber)
-            fiber = from_poller(worker, now);
         if (!fiber)
             fiber = steal_round(worker, &round);
         if (fiber) {

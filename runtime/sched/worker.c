@@ -473,8 +473,8 @@ static struct fiber *from_own(struct worker *worker)
                 return fresh;
             continue;
         }
-        if (!fiber)
-            return NULL;
+        if (!fiber && !ready_more(&worker->ready))
+            return NULL; /* not even what was stolen and takes room */
         fiber = ready_take(&worker->ready, thrum_idle_none(&worker->scheduler->idle));
         if (LIKELY(fiber != NULL))
             return fiber;

@@ -216,7 +216,7 @@ static const struct model models[] = {
     LESS("revoker, thief, round", begin_window, owner_round, revoker, thief),
     LESS("open, revoke", begin_open, owner_take_all, revoker_twice),
     BOTH("open, push", begin_open, owner_push_take, revoker),
-    BOTH("open, round", begin_open, owner_round, revoke_and_steal),
+    LESS("open, round", begin_open, owner_round, revoke_and_steal),
     BOTH("open, ask", begin_open, owner_round, ask_and_steal),
     BOTH("ajar, revoke", begin_ajar, owner_take_all, revoker_twice),
     BOTH("roomy, push", begin_roomy, owner_push_two, revoker_twice),
@@ -228,7 +228,6 @@ static const struct model models[] = {
     LESS("ajar, overwrite", begin_ajar, owner_overwrite, revoke_and_steal),
     BOTH("ajar, watch", begin_ajar, owner_push_take, watcher),
     LESS("ajar, revoker and thief", begin_ajar, owner_round, revoker, thief),
-    LESS("ajar, two revokers", begin_ajar, owner_push_take, revoker, revoker),
 };
 
 int main(int argc, char **argv)
