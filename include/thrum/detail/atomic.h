@@ -124,10 +124,11 @@ THRUM_ATOMIC_DEFINE(64)
 #ifndef __cplusplus
 static inline bool thrum_cas_acq_rel_pair(thrum_pair *at, thrum_pair *seen, thrum_pair v)
 {
-    unsigned __int128 expected = (unsigned __int128)seen->hi << 64 | seen->lo;
-    unsigned __int128 desired = (unsigned __int128)v.hi << 64 | v.lo;
-    bool done = __atomic_compare_exchange_n((unsigned __int128 *)(void *)at, &expected, desired,
-                                            false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    __extension__ typedef unsigned __int128 both;
+    both expected = (both)seen->hi << 64 | seen->lo;
+    both desired = (both)v.hi << 64 | v.lo;
+    bool done = __atomic_compare_exchange_n((both *)(void *)at, &expected, desired, false,
+                                            __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 
     seen->lo = (uint64_t)expected;
     seen->hi = (uint64_t)(expected >> 64);
