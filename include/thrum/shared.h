@@ -12,6 +12,24 @@
  * share without order (explore.h): in plain accesses. Those that are told here are
  * meant, and it does not look at them.
  *
+ * Or the compiler tells of every plain access, and the program stays as it is: its own sources are
+ * compiled with -fsanitize=thread, by GCC or Clang, and linked without it, but with a library of
+ * functions of that tool's names. In Bazel, and Thrum itself is built as ever:
+ *
+ *     cc_test(
+ *         name = "orders_test",
+ *         srcs = ["orders.c", "orders_test.c"],
+ *         copts = ["-fsanitize=thread", "-O1"],
+ *         deps = ["@thrum", "@thrum//:thrum_hooks"],
+ *     )
+ *
+ * Other sanitizers do not go with it. Atomic operations are points then too. No points are: what a
+ * task has on its own stack; what it does between thrum_stay_begin and thrum_stay_end (detect.h:
+ * with a lock of the C library's, say); errno, which is kept; the places inside of a struct that is
+ * copied; and what the C library does, with GCC memcpy and memset too. What the optimiser has put
+ * together is one access: -O0 has the most. Signal handlers must not be compiled so. In the real
+ * world each access takes a call, a load and a branch. tools/hooks/hooks.c has the details.
+ *
  *   context   anywhere; only inside a task of a simulated world anything happens
  *   suspends  in the simulated world others may run before the access; a cancel is not noticed
  */
