@@ -23,6 +23,12 @@ static void run_kit(const char *const *argv)
     exit(thrum_test_main(argc, (char **)(uintptr_t)argv));
 }
 
+/* The programs of this test say themselves how many seeds they take. */
+__attribute__((constructor)) static void as_without_seeds(void)
+{
+    unsetenv("THRUM_SEEDS");
+}
+
 /* Run the kit's tests that match; the run is to fail and to say `text`. */
 #define FAILS(pattern, text, ...)                                                       \
     do {                                                                                \

@@ -374,15 +374,14 @@ bool thrum_timers_wanted(const struct worker *worker)
 {
     const struct heap *heap = &worker->timers.heap;
     struct wanted wanted = {worker->scheduler->verbs, false};
-    struct heap_entry first;
     uint64_t version;
+    void *first;
 
     if (load_relaxed(&worker->timers.next_due) == (uint64_t)TIMER_NEVER) /* relaxed: as above */
         return false;
-    if (thrum_heap_count(heap) > 0) { /* most often the first one is, and the others need no look */
-        first = thrum_heap_at(heap, 0);
-        note_wanted(&wanted, first.when, first.item);
-    }
+    first = thrum_heap_first(heap);
+    if (first) /* most often this one is, and the others need no look */
+        note_wanted(&wanted, 0, first);
     if (!wanted.found)
         (void)thrum_heap_scan(heap, note_wanted, &wanted, &version);
     return wanted.found;

@@ -51,6 +51,9 @@ void thrum_heap_void(struct heap *heap, size_t index);
 /* Owner. The last takes its place, or goes on from there towards the first. */
 void thrum_heap_remove(struct heap *heap, size_t index);
 
+/* Any thread. What is first, or was a moment ago; NULL: nothing. */
+void *thrum_heap_first(const struct heap *heap);
+
 /*
  * Any thread. Calls visit for all entries, and perhaps for some twice or that
  * have gone meanwhile. True: every entry that was there all the time has been
