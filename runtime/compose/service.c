@@ -192,6 +192,7 @@ static void fini(thrum_service *service)
         thrum_task_unref(service->task);
         service->task = NULL;
     }
+    thrum_error_free(service->error); /* nobody was told: it was cancelled as it failed */
     thrum_promise_destroy(&service->started);
     thrum_event_destroy(&service->stop);
     if (service->item_bytes)
@@ -220,8 +221,10 @@ static thrum_outcome bury(thrum_service *service)
     if (thrum_task_off_end(service->task, &service->done))
         end(service->task, service); /* who joins may be faster than what is called at the end */
     (void)thrum_task_outcome(service->task, &outcome);
-    if (outcome.kind == THRUM_OK && service->status < 0) /* contained: the task has ended well */
+    if (outcome.kind == THRUM_OK && service->status < 0) { /* contained: the task has ended well */
         outcome = (thrum_outcome){THRUM_FAILED, service->status, service->error};
+        service->error = NULL;
+    }
     fini(service);
     return outcome;
 }

@@ -83,7 +83,8 @@ static void remember_sight(struct worker *worker, const struct round *round)
         return;
     sight->victim = round->young->index;
     sight->tail = round->tail;
-    sight->until = round->now + ((int64_t)YOUNG_NS << sight->doublings);
+    sight->at = round->now;
+    sight->pause = (int64_t)YOUNG_NS << sight->doublings;
     if (sight->doublings < YOUNG_DOUBLINGS)
         sight->doublings++;
 }
@@ -190,7 +191,7 @@ static void pause_between(const struct scheduler *scheduler)
  * for a while, and longer each time. A task that was worth it, or anything
  * else found, ends that.
  *
- * Returns until when to be patient.
+ * Returns how long to be patient.
  */
 static int64_t weigh_last_steal(struct worker *worker, int64_t now)
 {
@@ -199,8 +200,8 @@ static int64_t weigh_last_steal(struct worker *worker, int64_t now)
     else if (worker->in_vain < VAIN_MAX)
         worker->in_vain++;
     if (worker->in_vain <= VAIN_FREE)
-        return now;
-    return now + ((int64_t)PATIENCE_NS << (worker->in_vain - VAIN_FREE));
+        return 0;
+    return (int64_t)PATIENCE_NS << (worker->in_vain - VAIN_FREE);
 }
 
 /* What timers and descriptors have made ready stands in the own queue. */
@@ -235,11 +236,11 @@ static struct fiber *spin(struct worker *worker)
     int64_t begin = thrum_clock_now();
     int64_t empty_since = begin;
     int64_t asked_since = begin;
-    int64_t patient_until = weigh_last_steal(worker, begin);
+    int64_t patience = weigh_last_steal(worker, begin);
 
     while (!must_leave(worker)) {
         int64_t now = thrum_clock_now();
-        bool patient = now < patient_until || now < worker->sight.until;
+        bool patient = now - begin < patience || now - worker->sight.at < worker->sight.pause;
         struct round round = {
             .now = now, .patient = patient, .revoke = !patient && now - asked_since > REVOKE_NS};
         struct fiber *fiber = from_outside(worker, now);

@@ -85,7 +85,8 @@ struct worker {
     struct sight {          /* owner: the last look at ready fibers that it had not seen before */
         unsigned victim;    /* the worker that has them */
         uint64_t tail;      /* where its queue ended */
-        int64_t until;      /* nobody is looked at again before then */
+        int64_t at;         /* when that was */
+        int64_t pause;      /* so long after it nobody is looked at again */
         unsigned doublings; /* of that pause */
     } sight;
     uint32_t tick;         /* owner: picks made */
