@@ -65,6 +65,7 @@ static struct item {
     uint64_t there; /* atomic: in the heap; cleared before it is taken out */
     int64_t when;
     bool seen;      /* and if that was its time, it would be ended */
+    uint64_t made;  /* plain: before it is in the heap */
 } items[ITEMS];
 
 static struct heap *const heap = &worker.timers.heap;
@@ -72,6 +73,7 @@ static struct heap *const heap = &worker.timers.heap;
 static void add(int number, int64_t when)
 {
     items[number].when = when;
+    model_write(&items[number].made, 1);
     MODEL_CHECK(thrum_heap_reserve(heap) == 0);
     thrum_heap_push(heap, (struct heap_entry){when, &items[number], (uint64_t)when});
     store_release(&items[number].there, 1);
@@ -110,6 +112,15 @@ static bool scan(void)
     return true;
 }
 static void scanner(void) { scan(); }
+
+/* What is first has been made. */
+static void glance(void)
+{
+    struct item *item = thrum_heap_first(heap);
+
+    if (item)
+        MODEL_CHECK(item >= items && item < items + ITEMS && model_read(&item->made) == 1);
+}
 
 static void begin_empty(void)
 {
@@ -269,6 +280,8 @@ static const struct model models[] = {
     T("pop and push", begin_deep, check_scan, pop_push, scanner),
     T("push and pop", begin_deep, check_scan, push_pop, scanner),
     T("remove", begin_skew, check_scan, remove_leaf, scanner),
+    T("glance", begin_few, check_scan, push_first, glance),
+    T("glance at an empty one", begin_empty, check_scan, push_first, glance),
     T("arm", begin_timers, check_timers, arm_two, rescuer),
     T("arm, two looks", begin_timers, check_timers, arm_two, rescuer_twice),
     T("arm, another waits", begin_far, check_timers, arm_one, rescuer_thrice),
