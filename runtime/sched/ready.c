@@ -150,12 +150,7 @@ void *thrum_ready_peek_slow(const struct ready_queue *queue)
     return index == tail ? NULL : ready_slot(queue, index);
 }
 
-void *thrum_ready_steal(struct ready_queue *queue)
-{
-    return thrum_ready_steal_before(queue, READY_ANY);
-}
-
-void *thrum_ready_steal_before(struct ready_queue *queue, uint64_t limit)
+void *thrum_ready_steal(struct ready_queue *queue, uint64_t limit)
 {
     thrum_pair seen = shared_load(queue);
     uint64_t tail = load_acquire(&queue->tail); /* EDGE ready.push */

@@ -38,12 +38,12 @@ void *thrum_ready_peek_slow(const struct ready_queue *queue);
 /* Owner. Set the oldest aside for the owner, unless some are already. */
 void thrum_ready_keep(struct ready_queue *queue);
 
-/* Any thread. The oldest that is not set aside for the owner; NULL: none, or another was faster. */
-void *thrum_ready_steal(struct ready_queue *queue);
-
-/* The same, if it was pushed when the tail was below `limit`. */
+/*
+ * Any thread. The oldest that is not set aside for the owner, if it was pushed when the tail was
+ * below `limit`; NULL: there is none, or another was faster.
+ */
 #define READY_ANY UINT64_MAX
-void *thrum_ready_steal_before(struct ready_queue *queue, uint64_t limit);
+void *thrum_ready_steal(struct ready_queue *queue, uint64_t limit);
 
 /* Any thread. A guess: could thrum_ready_steal take one? And where the tail is. */
 bool thrum_ready_shares(const struct ready_queue *queue, uint64_t *tail);

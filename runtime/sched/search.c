@@ -57,15 +57,13 @@ struct round {
 static struct fiber *steal_ready(struct worker *worker, struct worker *victim, struct round *round)
 {
     struct sight *sight = &worker->sight;
-    struct fiber *fiber = NULL;
+    uint64_t seen = sight->victim == victim->index ? sight->tail : 0;
+    struct fiber *fiber;
     uint64_t tail;
 
     if (!thrum_ready_shares(&victim->ready, &tail))
         return NULL;
-    if (YOUNG_NS == 0)
-        fiber = thrum_ready_steal(&victim->ready);
-    else if (sight->victim == victim->index)
-        fiber = thrum_ready_steal_before(&victim->ready, sight->tail);
+    fiber = thrum_ready_steal(&victim->ready, YOUNG_NS == 0 ? READY_ANY : seen);
     if (fiber) {
         sight->doublings = 0;
         return fiber;
@@ -230,7 +228,6 @@ static int64_t spin_ns(const struct scheduler *scheduler)
 /* Steals until that has passed with nothing in sight. */
 static struct fiber *spin(struct worker *worker)
 {
-
     bool impatient = load_relaxed(&worker->scheduler->oversubscribed) || /* relaxed: a hint */
                      worker->tick == worker->hasty_tick || worker->guest;
     int64_t begin = thrum_clock_now();

@@ -78,7 +78,6 @@ struct world *thrum_world_self(void)
 int64_t thrum_world_now(void)
 {
     struct world *world = thrum_world_self();
-
     int64_t now;
 
     if (LIKELY(!world))
@@ -116,11 +115,17 @@ size_t thrum_draw_below(size_t n)
 
 uint32_t thrum_simulated;
 
+/* The world of the calling task; NULL: the real one, or no task calls. */
+static struct world *world_of_task(void)
+{
+    return thrum_lane_self()->current ? thrum_world_self() : NULL;
+}
+
 void thrum_point_slow(unsigned what, const void *object)
 {
-    struct world *world = thrum_world_self();
+    struct world *world = world_of_task();
 
-    if (!world || !thrum_lane_self()->current)
+    if (!world)
         return;
     world_hide(world);
     world->point(world, what, object);
@@ -129,9 +134,9 @@ void thrum_point_slow(unsigned what, const void *object)
 
 void thrum_has_slow(const void *object, const char *what, int n)
 {
-    struct world *world = thrum_world_self();
+    struct world *world = world_of_task();
 
-    if (!world || !thrum_lane_self()->current)
+    if (!world)
         return;
     world_hide(world);
     world->has(world, object, what, n);
@@ -151,9 +156,9 @@ static uint64_t place_of(const char *file, int line)
 
 uint32_t thrum_fault_slow(uint32_t kind, const char *file, int line)
 {
-    struct world *world = thrum_world_self();
+    struct world *world = world_of_task();
 
-    if (!world || !thrum_lane_self()->current)
+    if (!world)
         return 0;
     world_hide(world);
     kind = world->fault(world, kind, kind == THRUM_FAULT_BUGGIFY ? place_of(file, line) : 0);

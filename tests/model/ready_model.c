@@ -79,7 +79,7 @@ static bool take(void)
 
 static void steal(void)
 {
-    struct item *item = thrum_ready_steal(&queue);
+    struct item *item = thrum_ready_steal(&queue, READY_ANY);
 
     if (item)
         model_relied_on(word_of(item));
