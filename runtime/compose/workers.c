@@ -268,7 +268,8 @@ int thrum_workers_close(thrum_workers *workers)
     status = thrum_task_join(workers->boss, NULL);
     if (status && status != THRUM_ECANCELED)
         return status;
-    (void)thrum_task_off_end(workers->boss, &workers->done);
+    if (thrum_task_off_end(workers->boss, &workers->done))
+        desert(workers->boss, workers); /* who joins may be faster than what is called at the end */
     thrum_task_unref(workers->boss);
     workers->boss = NULL;
     thrum_queue_destroy(&workers->queue);
