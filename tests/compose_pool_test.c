@@ -715,3 +715,55 @@ TEST(a_crowd_borrows_breaks_and_gives_up)
 {
     run_everywhere(borrow_much, NULL);
 }
+
+struct shop {
+    thrum_pool pool;
+    thrum_latch lent;
+};
+
+static int give_back(void *arg)
+{
+    struct shop *shop = arg;
+    uint64_t bits = thrum_self() | 1;
+    thrum_pooled *lent;
+
+    CHECK_EQ(thrum_pool_acquire(&shop->pool, &lent), 0);
+    CHECK_EQ(thrum_latch_count_down(&shop->lent, 1), 0);
+    random_next(&bits);
+    maybe_yield(bits >> 7);
+    CHECK_EQ(bits & 1024 ? thrum_pool_release(&shop->pool, lent)
+                         : thrum_pool_discard(&shop->pool, lent),
+             0);
+    return 0;
+}
+
+/* Who has closed it may do with its memory what he likes: who gave back touches it no more. */
+static int close_and_clear(void *arg)
+{
+    static const thrum_pool clear;
+
+    (void)arg;
+    for (int round = 0; round < many(200); round++) {
+        struct depot *depot = depot_new(4);
+        struct shop shop;
+        thrum_group group;
+
+        pool_begin(&shop.pool, depot);
+        thrum_latch_init(&shop.lent, 4);
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        for (int i = 0; i < 4; i++)
+            CHECK_EQ(thrum_group_spawn(&group, give_back, &shop, NULL, NULL), 0);
+        CHECK_EQ(thrum_latch_wait(&shop.lent), 0);
+        pool_end(&shop.pool, depot);
+        shop.pool = clear;
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        CHECK_EQ(memcmp(&shop.pool, &clear, sizeof clear), 0);
+        thrum_latch_destroy(&shop.lent);
+    }
+    return 0;
+}
+
+TEST(who_has_given_back_leaves_the_pool_alone)
+{
+    run_everywhere(close_and_clear, NULL);
+}

@@ -67,6 +67,7 @@ typedef struct thrum_pool {
     size_t left;        /* who closes: places that have not come back */
     uint64_t existing;  /* atomic: resources */
     uint64_t returned;  /* atomic: thrum_pooled *, those that came back after the shutdown */
+    uint64_t giving;    /* atomic: who gives back after the shutdown, and has not left yet */
     uint64_t closing;   /* atomic: 1: it is */
     uint64_t immediate; /* atomic: 1: uses are cancelled too */
     thrum_event came_back;

@@ -7,10 +7,12 @@
  * and since a resource never leaves its place there are never more than places.
  *
  * When the pool is being closed the queue takes nothing back. What is given back
- * then goes to a list, which who closes empties.
+ * then goes to a list, which who closes empties; and since the pool may be gone once
+ * all is back, who closes also waits until those who gave have left.
  *
  * Edges
  *   pool.returned   give -> take_returned   the place
+ *   pool.left       give -> see_off         all that who gave did with the pool
  *   pool.user       use <-> shutdown        the task is seen there, or the shutdown here
  */
 #include <thrum/pool.h>
@@ -120,12 +122,14 @@ static void give(thrum_pool *pool, thrum_pooled *place)
 
     if (thrum_queue_try_put(&pool->free, &place) == 0)
         return;
+    thrum_add_relaxed_64(&pool->giving, 1); /* relaxed: whoever has the place knows of it */
     newest = thrum_load_relaxed_64(&pool->returned); /* relaxed: a guess */
     do
         place->next = newest;
     while (!thrum_cas_release_64(&pool->returned, &newest, (uint64_t)(uintptr_t)place));
     /* EDGE pool.returned */
     thrum_event_set(&pool->came_back);
+    thrum_add_release_64(&pool->giving, (uint64_t)-1); /* EDGE pool.left */
 }
 
 static int create(thrum_pool *pool, thrum_pooled *place)
@@ -406,6 +410,19 @@ static int collect(thrum_pool *pool)
     return status;
 }
 
+/* All is back: until those who gave it have left. THRUM_ECANCELED: a cancel came meanwhile. */
+static int see_off(thrum_pool *pool)
+{
+    thrum_shield shield;
+
+    if (thrum_load_acquire_64(&pool->giving) == 0) /* EDGE pool.left */
+        return 0;
+    thrum_shield_begin(&shield);
+    while (thrum_load_acquire_64(&pool->giving) != 0) /* EDGE pool.left */
+        (void)thrum_yield();
+    return thrum_shield_end(&shield);
+}
+
 void thrum_pool_shutdown(thrum_pool *pool, bool immediate)
 {
     thrum_store_relaxed_64(&pool->closing, 1); /* relaxed: the queue's shutdown decides */
@@ -426,6 +443,8 @@ int thrum_pool_close(thrum_pool *pool)
     for (;;) {
         thrum_event_clear(&pool->came_back); /* before the look: see completed.c */
         status = collect(pool);
+        if (!pool->left && see_off(pool))
+            status = THRUM_ECANCELED;
         if (status || !pool->left)
             return status;
         status = thrum_event_wait(&pool->came_back);
