@@ -473,3 +473,52 @@ TEST(a_crowd_submits_and_gives_up)
 {
     run_everywhere(busy_store, NULL);
 }
+
+/* ---- those who are late ---------------------------------------------------------------------- */
+
+/* Once refused, always refused. */
+static int submit_to_the_end(void *arg)
+{
+    struct store *store = arg;
+    uint64_t bits = thrum_self() | 1;
+    int refused = 0;
+
+    for (int i = 0; refused < 20; i++) {
+        struct item item = {0, i, 0};
+        int status = thrum_batcher_submit(&store->batcher, &item);
+
+        CHECK(status == THRUM_ESHUTDOWN || (status == 0 && !refused));
+        CHECK_EQ(item.flushed, status == 0);
+        refused += status != 0;
+        random_next(&bits);
+        maybe_yield(bits >> 5);
+    }
+    return 0;
+}
+
+/* It is closed, and gone, while they submit. */
+static int close_early(void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < many(200); round++) {
+        struct store store = {.begun = THRUM_EVENT_INIT};
+        thrum_batcher_options options = options_for(&store, 3, thrum_us(20));
+        thrum_group group, inner;
+
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_batcher_open(&store.batcher, &group, &options), 0);
+        CHECK_EQ(thrum_group_open(&inner, NULL), 0);
+        for (int i = 0; i < 6; i++)
+            CHECK_EQ(thrum_group_spawn(&inner, submit_to_the_end, &store, NULL, NULL), 0);
+        maybe_yield((uint64_t)round);
+        CHECK_EQ(thrum_batcher_close(&store.batcher), 0);
+        CHECK_EQ(thrum_group_close(&inner, 0, NULL), 0);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    }
+    return 0;
+}
+
+TEST(who_submits_too_late_is_refused)
+{
+    run_everywhere(close_early, NULL);
+}

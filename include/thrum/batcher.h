@@ -102,7 +102,7 @@ THRUM_API void thrum_batcher_hurry(thrum_batcher *batcher);
 /*
  * Take no more, hand over what there is, and wait until that is done. A cancel of
  * the caller cancels the batch under way, and what is left is told THRUM_EBROKEN.
- * Nobody may submit any more when it has returned 0 or THRUM_ECANCELED.
+ * Who submits when it has returned 0 or THRUM_ECANCELED, while its memory is there, is refused.
  *
  *   context   task
  *   suspends  yes

@@ -7,8 +7,12 @@
  * sets a flag. Whoever submits waits for his promise, or for the end of the task, whose
  * done-callback sets `over`, even if it never ran.
  *
+ * Who is late, when the batcher is being closed or is gone, sees `closing` and touches nothing
+ * else; whoever has not seen it is seen by who closes.
+ *
  * Edges
- *   batcher.left   submit -> close   all that who submitted did with the batcher
+ *   batcher.left      submit -> close    all that who submitted did with the batcher
+ *   batcher.closing   submit <-> close   who submits is counted there, or the close is seen here
  */
 #include <thrum/batcher.h>
 
@@ -293,7 +297,7 @@ int thrum_batcher_close(thrum_batcher *batcher)
         return THRUM_ESTATE;
     if (thrum_task_needs_me(batcher->task))
         return -EDEADLK;
-    thrum_store_relaxed_64(&batcher->closing, 1); /* relaxed: the event brings it */
+    (void)thrum_exchange_seq_64(&batcher->closing, 1); /* EDGE batcher.closing */
     thrum_event_set(&batcher->news);
     status = thrum_task_join(batcher->task, NULL);
     if (status && status != THRUM_ECANCELED)
@@ -380,7 +384,7 @@ static int submit(thrum_batcher *batcher, struct entry *entry)
 {
     int status;
 
-    if (!batcher->task) /* it was closed */
+    if (is_closing(batcher)) /* EDGE batcher.closing: there may be nothing else */
         return THRUM_ESHUTDOWN;
     if (thrum_task_needs_me(batcher->task))
         return -EDEADLK;
@@ -393,7 +397,7 @@ int thrum_batcher_submit(thrum_batcher *batcher, void *item)
     struct entry entry = {item, NULL, NULL, thrum_now(), THRUM_PROMISE_INIT(NULL, 0), false};
     int status;
 
-    thrum_add_relaxed_64(&batcher->inside, 1); /* relaxed: close is called after, or refuses us */
+    (void)thrum_add_seq_64(&batcher->inside, 1); /* EDGE batcher.closing */
     status = submit(batcher, &entry);
     thrum_promise_destroy(&entry.done);
     thrum_add_release_64(&batcher->inside, (uint64_t)-1); /* EDGE batcher.left */
