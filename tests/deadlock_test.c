@@ -463,6 +463,8 @@ struct outside {
     thrum_event event;
     uint32_t asked; /* atomic: rounds that the task has begun */
     int rounds;
+    void (*hold)(thrum_runtime *runtime, const char *reason);
+    void (*release)(thrum_runtime *runtime);
 };
 
 static void *answer_from_outside(void *arg)
@@ -473,7 +475,7 @@ static void *answer_from_outside(void *arg)
         while ((int)load_acquire(&outside->asked) < i)
             sched_yield();
         thrum_event_set(&outside->event);
-        thrum_release(outside->runtime);
+        outside->release(outside->runtime);
     }
     return NULL;
 }
@@ -483,7 +485,7 @@ static int ask_outside(void *arg)
     struct outside *outside = arg;
 
     for (int i = 1; i <= outside->rounds; i++) {
-        thrum_hold(thrum_runtime_self(), "a thread outside");
+        outside->hold(thrum_runtime_self(), "a thread outside");
         store_release(&outside->asked, (uint32_t)i);
         CHECK_EQ(thrum_event_wait(&outside->event), 0);
         thrum_event_clear(&outside->event);
@@ -491,10 +493,12 @@ static int ask_outside(void *arg)
     return 0;
 }
 
-TEST(with_a_hold_it_is_none)
+static void be_answered(void (*hold)(thrum_runtime *runtime, const char *reason),
+                        void (*release)(thrum_runtime *runtime))
 {
     for (size_t i = 0; i < COUNTS; i++) {
-        struct outside outside = {listening(counts[i]), THRUM_EVENT_INIT, 0, many(20000)};
+        struct outside outside = {
+            listening(counts[i]), THRUM_EVENT_INIT, 0, many(20000), hold, release};
         pthread_t thread;
 
         CHECK_EQ(pthread_create(&thread, NULL, answer_from_outside, &outside), 0);
@@ -502,6 +506,32 @@ TEST(with_a_hold_it_is_none)
         CHECK_EQ(pthread_join(thread, NULL), 0);
         CHECK_EQ(thrum_runtime_close(outside.runtime), 0);
         CHECK_EQ(reports, 0);
+    }
+}
+
+TEST(with_a_hold_it_is_none)
+{
+    be_answered(thrum_hold, thrum_release);
+}
+
+TEST(with_a_loose_hold_it_is_none_either)
+{
+    be_answered(thrum_hold_loosely, thrum_release_loosely);
+}
+
+static int wait_with_no_hold_left(void *event)
+{
+    thrum_hold_loosely(thrum_runtime_self(), "an operator");
+    thrum_release_loosely(thrum_runtime_self());
+    return thrum_event_wait(event);
+}
+
+TEST(when_a_loose_hold_is_released_it_is_one)
+{
+    for (size_t i = 0; i < COUNTS; i++) {
+        thrum_event never = THRUM_EVENT_INIT;
+
+        CHECK_EQ(deadlocks(wait_with_no_hold_left, &never, counts[i]), THRUM_EDEADLOCK);
     }
 }
 
@@ -704,6 +734,30 @@ TEST(a_release_without_a_hold)
     thrum_release(runtime);
     CHECK_EQ(thrum_runtime_close(runtime), 0);
     CHECK_DEATH(thrum_release(runtime_with(1)), "thrum_release was called without a thrum_hold");
+}
+
+static void mix_kinds(bool loosely)
+{
+    thrum_runtime *runtime = runtime_with(1);
+
+    if (loosely) {
+        thrum_hold_loosely(runtime, NULL);
+        thrum_release(runtime);
+    } else {
+        thrum_hold(runtime, NULL);
+        thrum_release_loosely(runtime);
+    }
+}
+
+TEST(each_hold_is_released_by_its_own_function)
+{
+    thrum_runtime *runtime = runtime_with(1);
+
+    thrum_hold_loosely(runtime, NULL);
+    thrum_release_loosely(runtime);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+    CHECK_DEATH(mix_kinds(true), "thrum_release was called without a thrum_hold before");
+    CHECK_DEATH(mix_kinds(false), "thrum_release_loosely was called without a thrum_hold_loosely");
 }
 
 /* ---- dumps ----------------------------------------------------------------------------------- */

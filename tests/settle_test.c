@@ -523,3 +523,36 @@ TEST(a_turn_ends_with_a_wait_or_a_yield)
 {
     run_everywhere(change_turns, NULL);
 }
+
+/* ---- loose holds ----------------------------------------------------------------------------- */
+
+/* Nobody comes; nobody is waited for. */
+static int beside_a_loose_hold(void *arg)
+{
+    thrum_event never = THRUM_EVENT_INIT;
+    thrum_timeout timeout;
+    int status;
+
+    (void)arg;
+    thrum_hold_loosely(thrum_runtime_self(), "nobody");
+    CHECK_EQ(thrum_settle(), 0);
+    CHECK_EQ(thrum_advance(thrum_s(3600)), 0);
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_s(3600)), 0);
+    status = thrum_event_wait(&never);
+    CHECK_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+    thrum_release_loosely(thrum_runtime_self());
+    return 0;
+}
+
+TEST(a_loose_hold_keeps_nothing_from_settling_nor_time_from_jumping)
+{
+    static const int counts[] = {1, 2, 8};
+
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        thrum_runtime *runtime = runtime_with(counts[i]);
+
+        thrum_runtime_jump(runtime);
+        CHECK_EQ(thrum_runtime_run(runtime, beside_a_loose_hold, NULL, NULL), 0);
+        CHECK_EQ(thrum_runtime_close(runtime), 0);
+    }
+}

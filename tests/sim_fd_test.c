@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/atomic/verbs.h"
+#include "runtime/plat/clock.h"
 #include "tests/check.h"
 #include "tests/workers.h"
 
@@ -517,6 +519,12 @@ TEST(a_select_in_vain_says_for_which_descriptor)
     close_both(fds);
 }
 
+struct beside {
+    thrum_event event;
+    pthread_t thread;
+    uint32_t over; /* atomic */
+};
+
 struct outside {
     int fds[2];
     thrum_runtime *runtime;
@@ -586,6 +594,63 @@ TEST(a_hold_that_is_let_go_leaves_a_deadlock)
     CHECK_EQ(run_simulated(wait_and_be_let_go, &outside), THRUM_EDEADLOCK);
     CHECK_EQ(pthread_join(outside.thread, NULL), 0);
     close_both(outside.fds);
+}
+
+/* Somebody comes now and then; a deadline comes all the same, though not sooner than in truth. */
+static void *set_now_and_then(void *arg)
+{
+    struct beside *beside = arg;
+
+    while (!load_relaxed(&beside->over)) { /* relaxed: a flag */
+        thrum_event_set(&beside->event);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static int sleep_beside_a_hold(void *arg)
+{
+    struct beside *beside = arg;
+    int64_t virtually = thrum_now().ns, really = thrum_clock_now();
+    thrum_timeout timeout;
+    int status = 0;
+
+    thrum_hold(thrum_runtime_self(), "a thread");
+    CHECK_EQ(pthread_create(&beside->thread, NULL, set_now_and_then, beside), 0);
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_ms(5)), 0);
+    while (!status) {
+        thrum_event_clear(&beside->event);
+        status = thrum_event_wait(&beside->event);
+    }
+    CHECK_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+    CHECK_EQ(thrum_now().ns - virtually, thrum_ms(5));
+    CHECK_LE(thrum_ms(5), thrum_clock_now() - really);
+    store_relaxed(&beside->over, 1); /* relaxed: a flag */
+    CHECK_EQ(pthread_join(beside->thread, NULL), 0);
+    thrum_release(thrum_runtime_self());
+    return 0;
+}
+
+TEST(beside_a_hold_time_passes_as_it_really_does)
+{
+    struct beside beside = {.event = THRUM_EVENT_INIT};
+
+    CHECK_EQ(run_simulated(sleep_beside_a_hold, &beside), 0);
+}
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    return thrum_sleep(thrum_s(3600));
+}
+
+/* It is not waited for. */
+TEST(a_sigint_that_may_come_keeps_no_time_from_passing)
+{
+    thrum_options options = THRUM_OPTIONS_INIT;
+
+    options.flags = THRUM_SIMULATE | THRUM_HANDLE_SIGINT;
+    CHECK_EQ(thrum_run(sleep_long, NULL, &options, NULL), 0);
 }
 
 /* ---- many ------------------------------------------------------------------------------------ */

@@ -19,6 +19,9 @@
  *     thrum_release(runtime);
  *
  * A deadlock of some tasks while others run is not found; thrum_dump shows it.
+ *
+ * In a simulated world somebody outside is of the real one: while a hold is out and no task can go
+ * on, he is waited for, and virtual time passes no faster than real time does.
  */
 #ifndef THRUM_HOLD_H
 #define THRUM_HOLD_H
@@ -40,6 +43,17 @@ THRUM_BEGIN_DECLS
  */
 THRUM_API void thrum_hold(thrum_runtime *runtime, const char *reason);
 THRUM_API void thrum_release(thrum_runtime *runtime);
+
+/*
+ * The same for somebody who may wake tasks, or never come: a signal, an operator, a call that was
+ * abandoned. To wait for him for ever is no deadlock; but nobody waits until he has come: while
+ * only loose holds are out, thrum_settle and thrum_advance (test.h) go on, a clock that jumps
+ * jumps, and the time of a simulated world passes as if nobody were there.
+ *
+ *   context   as above; each is released by its own function
+ */
+THRUM_API void thrum_hold_loosely(thrum_runtime *runtime, const char *reason);
+THRUM_API void thrum_release_loosely(thrum_runtime *runtime);
 
 /*
  * Write to a file descriptor what every sleeping task of every runtime of the

@@ -17,7 +17,6 @@
 #include <thrum/fault.h>
 #include <thrum/hold.h>
 #include <thrum/semaphore.h>
-#include <thrum/test.h>
 
 struct thrum_limiter {
     thrum_sem room;
@@ -71,10 +70,7 @@ uint32_t thrum_limiter_room(const thrum_limiter *limiter)
     return thrum_sem_permits(&limiter->room);
 }
 
-/*
- * Room is given back by threads outside, if calls were abandoned: to wait for it is no deadlock. In
- * the simulated world there are none, and a hold would keep its time from passing.
- */
+/* Room is given back by threads outside, if calls were abandoned: to wait for it is no deadlock. */
 static int enter(thrum_limiter *limiter)
 {
     thrum_runtime *runtime;
@@ -83,13 +79,11 @@ static int enter(thrum_limiter *limiter)
     if (status != -EAGAIN)
         return status;
     runtime = thrum_runtime_self();
-    if (runtime && thrum_test_simulated())
-        runtime = NULL;
     if (runtime)
-        thrum_hold(runtime, "calls of a limiter");
+        thrum_hold_loosely(runtime, "calls of a limiter");
     status = thrum_sem_acquire(&limiter->room, 1); /* outside tasks it stops the process */
     if (runtime)
-        thrum_release(runtime);
+        thrum_release_loosely(runtime);
     return status;
 }
 

@@ -49,9 +49,10 @@ bool thrum_turn_is_over(const struct worker *worker);
 void thrum_worker_call(struct worker *worker);
 /*
  * In a simulated world, where nothing can go on: until somebody outside has come, or descriptors
- * are ready, and then how many.
+ * are ready, and then how many; or so many nanoseconds have really passed (-1: however many).
  */
-unsigned thrum_worker_wait_outside(struct worker *worker, struct poll_event found[POLL_MOST]);
+unsigned thrum_worker_wait_outside(struct worker *worker, int64_t patience,
+                                   struct poll_event found[POLL_MOST]);
 /* Its thread, with no lane: ends its timers until it is to stay (false) or has gone (true). */
 bool thrum_worker_linger(struct worker *worker);
 

@@ -50,15 +50,17 @@ enum at_rest { NOTHING, SETTLED, STUCK, EARLY };
 /* relaxed: `busy` has brought what was written last, or has moved on. */
 static enum at_rest look(const struct scheduler *scheduler)
 {
-    if (load_relaxed(&scheduler->runs) == 0 ||  /* relaxed: see above */
-        load_relaxed(&scheduler->holds) != 0)   /* relaxed: see above */
+    uint64_t holds = load_relaxed(&scheduler->holds); /* relaxed: see above */
+
+    if (load_relaxed(&scheduler->runs) == 0 ||     /* relaxed: see above */
+        load_relaxed(&scheduler->loose) != holds)  /* relaxed: see above */
         return NOTHING;
     if (load_relaxed(&scheduler->settling) != 0) /* relaxed: see above */
         return SETTLED;
     if (poller_wanted(scheduler) || !scheduler->verbs->stuck)
         return NOTHING;
     if (!timers_wanted(scheduler))
-        return STUCK;
+        return holds ? NOTHING : STUCK;
     return load_relaxed(&scheduler->jumps) ? EARLY : NOTHING; /* relaxed: see above */
 }
 
@@ -112,31 +114,47 @@ static bool runs_here(const struct scheduler *scheduler)
     return worker && worker->scheduler == scheduler;
 }
 
-static void change_holds(struct scheduler *scheduler, uint64_t by)
+static void change_holds(struct scheduler *scheduler, uint64_t by, uint64_t loose)
 {
-    if (runs_here(scheduler)) {
-        add_relaxed(&scheduler->holds, by); /* relaxed: brought by busy */
-        return;
+    bool here = runs_here(scheduler);
+
+    if (!here) {
+        thrum_scheduler_here(scheduler);
+        thrum_worker_stirs(scheduler);
     }
-    thrum_scheduler_here(scheduler);
-    thrum_worker_stirs(scheduler);
+    add_relaxed(&scheduler->loose, loose); /* relaxed: brought by busy, or the next */
     /* MUTANT-OK release: brought by busy, but for a simulated world, which is not in the models */
     add_release(&scheduler->holds, by); /* EDGE sched.hold */
-    thrum_worker_rests(scheduler);
+    if (!here)
+        thrum_worker_rests(scheduler);
+}
+
+/* A simulated world must see for itself what that means for it: it is called. */
+static void change(struct scheduler *scheduler, uint64_t by, uint64_t loose)
+{
+    world_hide(scheduler->world);
+    change_holds(scheduler, by, loose);
+    if (UNLIKELY(scheduler->world != NULL))
+        thrum_worker_call(worker_at(scheduler, 0));
+    world_show(scheduler->world);
 }
 
 void thrum_scheduler_hold(struct scheduler *scheduler)
 {
-    world_hide(scheduler->world);
-    change_holds(scheduler, 1);
-    world_show(scheduler->world);
+    change(scheduler, 1, 0);
 }
 
 void thrum_scheduler_release(struct scheduler *scheduler)
 {
-    world_hide(scheduler->world);
-    change_holds(scheduler, (uint64_t)-1);
-    if (UNLIKELY(scheduler->world != NULL))
-        thrum_worker_call(worker_at(scheduler, 0)); /* whether all is stuck it must see for itself */
-    world_show(scheduler->world);
+    change(scheduler, (uint64_t)-1, 0);
+}
+
+void thrum_scheduler_hold_loosely(struct scheduler *scheduler)
+{
+    change(scheduler, 1, 1);
+}
+
+void thrum_scheduler_release_loosely(struct scheduler *scheduler)
+{
+    change(scheduler, (uint64_t)-1, (uint64_t)-1);
 }

@@ -476,9 +476,11 @@ struct fiber *thrum_worker_search(struct worker *worker)
     return fiber;
 }
 
-unsigned thrum_worker_wait_outside(struct worker *worker, struct poll_event found[POLL_MOST])
+unsigned thrum_worker_wait_outside(struct worker *worker, int64_t patience,
+                                   struct poll_event found[POLL_MOST])
 {
     struct scheduler *scheduler = worker->scheduler;
+    int64_t until = patience < 0 ? -1 : thrum_clock_now() + patience;
     int n = 0;
 
     thrum_idle_search(&scheduler->idle);
@@ -486,8 +488,11 @@ unsigned thrum_worker_wait_outside(struct worker *worker, struct poll_event foun
     (void)become_poller(worker);
     fence_heavy(); /* EDGE idle.search, sched.poller: who publishes or notifies sees that we sleep,
                       and where, or we see what it has */
-    while (n == 0 && thrum_inject_empty(&scheduler->inject) && !notified(worker))
-        n = thrum_poll_wait(&scheduler->poll, -1, found);
+    while (n == 0 && patience != 0 && thrum_inject_empty(&scheduler->inject) && !notified(worker)) {
+        n = thrum_poll_wait(&scheduler->poll, patience, found);
+        if (until >= 0)
+            patience = until > thrum_clock_now() ? until - thrum_clock_now() : 0;
+    }
     /* MUTANT-OK release: nobody else comes */
     store_release(&scheduler->poller, 0);
     hear(worker);

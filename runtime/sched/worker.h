@@ -144,7 +144,8 @@ struct scheduler {
     uint32_t visitors;     /* atomic: foreign threads that are making a fiber ready */
     /* What may wake somebody while all are at rest; changed only by who counts as busy: rest.c */
     uint64_t runs;    /* atomic: root tasks that have not ended */
-    uint64_t holds;   /* atomic: threads outside that will wake somebody */
+    uint64_t holds;   /* atomic: threads outside that will wake somebody, */
+    uint64_t loose;   /* atomic: and of those, the ones that may not */
     uint64_t foreign; /* atomic: fibers made ready from outside with no hold out */
     uint64_t watches; /* atomic: tasks that wait for descriptors */
     uint64_t settling; /* atomic: tasks that wait until all others do: task/settle.c */
@@ -234,6 +235,13 @@ void thrum_scheduler_ended(struct scheduler *scheduler);
  */
 void thrum_scheduler_hold(struct scheduler *scheduler);
 void thrum_scheduler_release(struct scheduler *scheduler);
+
+/*
+ * The same for somebody who may never come: nothing is stuck, but all may be settled, and time
+ * that jumps does not wait for him.
+ */
+void thrum_scheduler_hold_loosely(struct scheduler *scheduler);
+void thrum_scheduler_release_loosely(struct scheduler *scheduler);
 
 /* Any thread. How many of us do not sleep. A glance. */
 unsigned thrum_scheduler_awake(const struct scheduler *scheduler);

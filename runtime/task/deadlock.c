@@ -225,7 +225,8 @@ void thrum_stuck(struct scheduler *scheduler, uint64_t moment)
 static int dump(struct thrum_runtime *runtime, void *arg)
 {
     struct teller teller = {.line = to_descriptor, .arg = arg, .most = ULONG_MAX};
-    unsigned held = load_relaxed(&runtime->held); /* relaxed: for show */
+    unsigned held = load_relaxed(&runtime->held) + load_relaxed(&runtime->held_loosely);
+    /* relaxed: for show */
     const char *reason = pointer_of(load_relaxed(&runtime->hold_reason)); /* relaxed: likewise */
     char text[256];
 

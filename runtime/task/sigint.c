@@ -10,8 +10,8 @@
  *     any of them --last run has ended--> OFF        STOP: the thread ends
  *
  * In any other state than READY the signal does what it does by default.
- * While the signal may still cancel something it counts as a hold: whoever
- * waits for it is not stuck.
+ * While the signal may still cancel something it counts as a loose hold: whoever
+ * waits for it is not stuck, but nobody waits for it to come.
  *
  * Edges
  *   sigint.state   any -> watcher, watch   who runs, and what has been done
@@ -64,7 +64,7 @@ static void *watch(void *arg)
         }
         thrum_roots_cancel(runtime, UINT64_MAX, -EINTR, "SIGINT");
         if (move(PRESSED, DONE))
-            thrum_scheduler_release(&runtime->scheduler);
+            thrum_scheduler_release_loosely(&runtime->scheduler);
     }
     return NULL;
 }
@@ -78,7 +78,7 @@ void thrum_sigint_watch(struct thrum_runtime *runtime)
 {
     if (!concerns(runtime))
         return;
-    thrum_scheduler_hold(&runtime->scheduler);
+    thrum_scheduler_hold_loosely(&runtime->scheduler);
     store_release(&state, READY); /* EDGE sigint.state */
 }
 
@@ -88,7 +88,7 @@ void thrum_sigint_rest(struct thrum_runtime *runtime)
     if (!concerns(runtime))
         return;
     if (move(READY, OFF) || move(PRESSED, OFF))
-        thrum_scheduler_release(&runtime->scheduler);
+        thrum_scheduler_release_loosely(&runtime->scheduler);
     else
         move(DONE, OFF);
 }

@@ -115,7 +115,8 @@ struct thrum_runtime {
     thrum_options options;   /* constant: as given */
     uint64_t unhandled;      /* atomic: errors that nobody took */
     uint64_t findings;       /* atomic: mistakes that were detected */
-    uint32_t held;           /* atomic, futex: holds that the program has taken */
+    uint32_t held;           /* atomic, futex: holds that the program has taken, */
+    uint32_t held_loosely;   /* atomic, futex: and loose ones */
     uint64_t hold_reason;    /* atomic: const char *, of the one that it took last */
     uint64_t executor;     /* atomic: struct thrum_executor *, its own, or 0 (offload/own.c) */
     uint64_t executor_end; /* atomic: int (*)(struct thrum_runtime *), once it has one */

@@ -148,11 +148,11 @@ bool thrum_descriptors_settle(struct sim *sim)
     return got > 0;
 }
 
-void thrum_descriptors_wait_outside(struct sim *sim)
+void thrum_descriptors_wait_outside(struct sim *sim, int64_t patience)
 {
     struct poll_event events[POLL_MOST];
     bool waited_for = poller_wanted(sim->worker->scheduler);
-    unsigned got = thrum_worker_wait_outside(sim->worker, events);
+    unsigned got = thrum_worker_wait_outside(sim->worker, patience, events);
 
     sim->descriptors.outside += waited_for;
     note_and_begin(sim, events, (int)got);

@@ -47,8 +47,11 @@ void thrum_descriptors_look(struct sim *sim);
 /* Nobody can go on, and time is about to pass. True: the kernel still had something on its way. */
 bool thrum_descriptors_settle(struct sim *sim);
 
-/* Nobody can go on, and there is a hold: until somebody outside has come, or a descriptor. */
-void thrum_descriptors_wait_outside(struct sim *sim);
+/*
+ * Nobody can go on, and there is a hold: until somebody outside has come, or a descriptor, or so
+ * many nanoseconds have really passed (-1: however many).
+ */
+void thrum_descriptors_wait_outside(struct sim *sim, int64_t patience);
 
 /* Nothing runs: a new history begins. */
 void thrum_descriptors_restart(struct sim *sim);

@@ -16,6 +16,7 @@
 #include <thrum/detail/point.h>
 #include <thrum/fault.h>
 
+#include "runtime/plat/clock.h"
 #include "runtime/plat/memory.h"
 #include "runtime/plat/races.h"
 #include "runtime/sched/internal.h"
@@ -455,21 +456,53 @@ static int64_t first_deadline(struct sim *sim)
     return timer && timer->when < happening ? timer->when : happening;
 }
 
-static void wait_for_something(struct sim *sim)
+/*
+ * Somebody outside will come. His time is the real one: ours goes no faster, but it goes, unless a
+ * test settles. Has it gone so far that something is due?
+ */
+static bool wait_outside(struct sim *sim)
+{
+    bool stands = load_relaxed(&sim->worker->scheduler->settling) != 0; /* relaxed: one thread */
+    int64_t first = first_deadline(sim), begin = thrum_clock_now();
+    int64_t left = first - sim->now - sim->outside_ns;
+
+    if (stands || first == TIMER_NEVER)
+        left = -1;
+    else if (left <= 0)
+        return true;
+    thrum_descriptors_wait_outside(sim, left);
+    sim->outside_ns += thrum_clock_now() - begin;
+    return false;
+}
+
+static void pass(struct sim *sim)
 {
     struct scheduler *scheduler = sim->worker->scheduler;
 
-    if (load_acquire(&scheduler->holds)) { /* EDGE sched.hold */
-        thrum_descriptors_wait_outside(sim);
+    sim->outside_ns = 0;
+    if (thrum_tempo_pass(sim))
         return;
-    }
+    if (load_acquire(&scheduler->holds)) /* EDGE sched.hold */
+        thrum_descriptors_wait_outside(sim, -1);
+    else
+        sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
+}
+
+static void wait_for_something(struct sim *sim)
+{
+    struct scheduler *scheduler = sim->worker->scheduler;
+    uint64_t holds = load_acquire(&scheduler->holds); /* EDGE sched.hold */
+
+    /* relaxed: who changes it calls us */
+    if (holds != load_relaxed(&scheduler->loose) && !wait_outside(sim))
+        return;
     gather_all(sim); /* who has just let go may have made something ready before */
     if (sim->count != 0 || thrum_descriptors_settle(sim))
         return;
     if (load_relaxed(&scheduler->settling) != 0) /* relaxed: one thread */
         sim->inner->settled(scheduler);
-    else if (!thrum_tempo_pass(sim))
-        sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
+    else
+        pass(sim);
 }
 
 /*
@@ -825,6 +858,7 @@ void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
     sim->now = BEGIN_NS;
     sim->timers.count = 0;
     sim->drains = false;
+    sim->outside_ns = 0;
     sim->steps = 0;
     sim->fair = false;
     sim->vain = sim->vain_rounds = 0;

@@ -96,6 +96,7 @@ struct sim {
     struct sim_timers timers;
     bool drains; /* time has passed to a timer, and others are due with it: tempo.c */
     int64_t now;
+    int64_t outside_ns; /* really passed since then, while somebody outside was waited for */
     struct happening *later; /* what is to happen when its time has come, the first one first */
     struct descriptors descriptors;
     struct net net;
