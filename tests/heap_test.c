@@ -141,12 +141,13 @@ TEST(without_memory_nothing_is_lost)
 static struct heap shared;
 static uint32_t stop; /* atomic */
 
-static void mark(void *arg, int64_t when, void *item)
+static bool mark(void *arg, int64_t when, void *item)
 {
     uint64_t *round = arg;
 
     (void)when;
     ((struct thing *)item)->seen = *round;
+    return true;
 }
 
 /* A thing with the same time before and after has been there all the time: times do not repeat. */

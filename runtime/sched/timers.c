@@ -310,7 +310,7 @@ struct search {
     int64_t next; /* the first that is not due */
 };
 
-static void end_if_due(void *arg, int64_t when, void *item)
+static bool end_if_due(void *arg, int64_t when, void *item)
 {
     struct search *search = arg;
     struct timer *timer = item;
@@ -318,18 +318,19 @@ static void end_if_due(void *arg, int64_t when, void *item)
 
     if (when > search->now) {
         search->next = when < search->next ? when : search->next;
-        return;
+        return true;
     }
     if (when <= search->done)
-        return;
+        return true;
     key = load_acquire(&timer->key);                                /* EDGE timer.key */
     if ((int64_t)load_relaxed(&timer->when) > search->now) /* relaxed: the key brings it */
-        return;
+        return true;
     if (!search->scheduler->verbs->pending(timer, key))
-        return;
+        return true;
     thrum_worker_stirs(search->scheduler); /* nobody takes us for at rest meanwhile */
     search->scheduler->verbs->expire(timer, key);
     thrum_worker_rests(search->scheduler);
+    return true;
 }
 
 void thrum_timers_rescue(struct worker *worker, struct rescue *rescue, int64_t now)
@@ -360,14 +361,15 @@ struct wanted {
     bool found;
 };
 
-static void note_wanted(void *arg, int64_t when, void *item)
+static bool note_wanted(void *arg, int64_t when, void *item)
 {
     struct wanted *wanted = arg;
     struct timer *timer = item;
 
     (void)when;
     /* relaxed: who armed it has come to rest, and that was acquired */
-    wanted->found = wanted->found || wanted->verbs->pending(timer, load_relaxed(&timer->key));
+    wanted->found = wanted->verbs->pending(timer, load_relaxed(&timer->key));
+    return !wanted->found; /* there may be a million more */
 }
 
 bool thrum_timers_wanted(const struct worker *worker)
@@ -381,7 +383,7 @@ bool thrum_timers_wanted(const struct worker *worker)
         return false;
     first = thrum_heap_first(heap);
     if (first) /* most often this one is, and the others need no look */
-        note_wanted(&wanted, 0, first);
+        (void)note_wanted(&wanted, 0, first);
     if (!wanted.found)
         (void)thrum_heap_scan(heap, note_wanted, &wanted, &version);
     return wanted.found;

@@ -231,7 +231,7 @@ void *thrum_heap_first(const struct heap *heap)
     return pointer_of(load_acquire(&slot_at(heap, HEAP_ROOT)->item)); /* EDGE heap.slot */
 }
 
-bool thrum_heap_scan(const struct heap *heap, void (*visit)(void *arg, int64_t when, void *item),
+bool thrum_heap_scan(const struct heap *heap, bool (*visit)(void *arg, int64_t when, void *item),
                      void *arg, uint64_t *version)
 {
     uint64_t end;
@@ -243,7 +243,8 @@ bool thrum_heap_scan(const struct heap *heap, void (*visit)(void *arg, int64_t w
         int64_t when = (int64_t)load_acquire(&slot->when); /* EDGE heap.slot */
         void *item = pointer_of(load_acquire(&slot->item)); /* EDGE heap.slot */
 
-        visit(arg, when, item);
+        if (!visit(arg, when, item))
+            return false;
     }
     return load_relaxed(&heap->version) == *version; /* relaxed: the loads above acquire */
 }

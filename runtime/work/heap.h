@@ -56,11 +56,12 @@ void *thrum_heap_first(const struct heap *heap);
 
 /*
  * Any thread. Calls visit for all entries, and perhaps for some twice or that
- * have gone meanwhile. True: every entry that was there all the time has been
- * visited, and *version stands for what was seen: while a later scan returns
- * the same, nothing has come. False: the owner was at work; scan again.
+ * have gone meanwhile, until it says false: enough. True: every entry that was
+ * there all the time has been visited, and *version stands for what was seen:
+ * while a later scan returns the same, nothing has come. False: the owner was
+ * at work, and a scan that is to see all has to be made again; or it was enough.
  */
-bool thrum_heap_scan(const struct heap *heap, void (*visit)(void *arg, int64_t when, void *item),
+bool thrum_heap_scan(const struct heap *heap, bool (*visit)(void *arg, int64_t when, void *item),
                      void *arg, uint64_t *version);
 
 #endif

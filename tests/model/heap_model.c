@@ -87,13 +87,14 @@ static void take(size_t index)
     thrum_heap_remove(heap, index);
 }
 
-static void see(void *arg, int64_t when, void *visited)
+static bool see(void *arg, int64_t when, void *visited)
 {
     struct item *item = visited;
 
     (void)arg;
     MODEL_CHECK(item >= items && item < items + ITEMS);
     item->seen = item->seen || when <= item->when;
+    return true;
 }
 
 static bool scan(void)
