@@ -401,6 +401,12 @@ static inline void sanitizer_init_apart(struct sanitizer_fiber *self, void *low,
     sanitizer_address_init(self, low, top);
 }
 
+/* Does anybody want to be told of flows that are gone? */
+static inline bool sanitizer_follows(void)
+{
+    return SANITIZER_WATCHES || sanitizer_valgrind_runs();
+}
+
 static inline void sanitizer_fini(struct sanitizer_fiber *self)
 {
     sanitizer_thread_fini(self);

@@ -7,8 +7,11 @@
  *     guard | stack
  *
  * from low to high addresses. Guards are installed when a stack is carved, so
- * a program pays for the stacks it uses. Neighbouring chunks have the same
- * attributes and become one mapping in the kernel.
+ * a program pays for the stacks it uses. One that uses many gets them in
+ * batches, with the first page of each: of the 2.0 us that a guard and a first
+ * touch take by themselves, 0.5 are the way into the kernel and out of it.
+ * Neighbouring chunks have the same attributes and become one mapping in the
+ * kernel.
  *
  * The registry lists the chunks of all arenas. It is read by the handler of
  * an overflow, so its nodes are never freed; those of unmapped chunks are
@@ -28,15 +31,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "runtime/atomic/verbs.h"
 #include "runtime/plat/fault.h"
 #include "runtime/plat/memory.h"
+#include "runtime/plat/sanitizer.h"
 
+/* Newer than the headers may be. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
+#ifndef PIDFD_SELF_THREAD_GROUP
+#define PIDFD_SELF_THREAD_GROUP (-10001)
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+
+/* Stacks that are made ready together: at most so many, and one for so many that there are. */
+#define BATCH_MOST 32
+#define BATCH_SHARE 16
 
 /* Mappings that are left to the rest of the process. */
 #define MAPPINGS_SPARED 4096
@@ -61,6 +81,7 @@ static uint64_t registry; /* atomic: the first struct stack_chunk */
 static pthread_once_t guard_once = PTHREAD_ONCE_INIT;
 static enum stack_guard guard_kind;
 static uint64_t mprotect_limit;
+static uint32_t batch_most; /* atomic: BATCH_MOST; 1: the kernel takes none, or one was refused */
 
 static uint64_t mprotect_count; /* atomic: guards that are mappings */
 
@@ -156,12 +177,22 @@ static void choose_guard(void)
 {
     guard_kind = madvise_works() ? STACK_GUARD_MADVISE : STACK_GUARD_MPROTECT;
     mprotect_limit = choose_limit();
+    if (guard_kind == STACK_GUARD_MADVISE && !sanitizer_valgrind_runs()) /* it knows no such call */
+        store_relaxed(&batch_most, BATCH_MOST); /* relaxed: a number only */
 }
 
 enum stack_guard thrum_stack_guard_kind(void)
 {
     pthread_once(&guard_once, choose_guard);
     return guard_kind;
+}
+
+/* Of the stack with this index in the newest chunk. */
+static char *guard_of(const struct stack_arena *arena, size_t index)
+{
+    char *base = pointer_of(load_relaxed(&arena->chunks->base)); /* relaxed: ours */
+
+    return base + index * (STACK_GUARD_BYTES + arena->stack_bytes);
 }
 
 static int guard_mprotect(struct stack_chunk *chunk, void *guard)
@@ -188,6 +219,37 @@ static int guard_install(struct stack_chunk *chunk, void *guard)
     if (errno == EINVAL) /* locked memory */
         return guard_mprotect(chunk, guard);
     return -ENOMEM;
+}
+
+static long advise_all(const struct iovec *ranges, unsigned n, int advice)
+{
+    return syscall(SYS_process_madvise, PIDFD_SELF_THREAD_GROUP, ranges, n, advice, 0);
+}
+
+/*
+ * The same for the next n in the newest chunk, and their first pages. How many have a guard now;
+ * 0: it has to be done one by one.
+ */
+static unsigned guard_many(const struct stack_arena *arena, unsigned n)
+{
+    char *guard = guard_of(arena, arena->used);
+    size_t stride = STACK_GUARD_BYTES + arena->stack_bytes;
+    size_t page = page_bytes();
+    struct iovec guards[BATCH_MOST];
+    struct iovec pages[BATCH_MOST];
+    long done;
+
+    for (unsigned i = 0; i < n; i++) {
+        guards[i] = (struct iovec){guard + i * stride, STACK_GUARD_BYTES};
+        pages[i] = (struct iovec){guard + (i + 1) * stride - page, page};
+    }
+    done = advise_all(guards, n, MADV_GUARD_INSTALL);
+    n = done < 0 ? 0 : (unsigned)((size_t)done / STACK_GUARD_BYTES);
+    if (n == 0)
+        store_relaxed(&batch_most, 1); /* relaxed: a number only */
+    else
+        (void)advise_all(pages, n, MADV_POPULATE_WRITE); /* else whoever touches them will do it */
+    return n;
 }
 
 static struct stack_chunk *registry_reuse(void)
@@ -290,7 +352,7 @@ static int chunk_add(struct stack_arena *arena)
     chunk->next = arena->chunks;
     registry_set(chunk, base, arena->stack_bytes);
     arena->chunks = chunk;
-    arena->used = 0;
+    arena->used = arena->ready = 0;
     return 0;
 }
 
@@ -319,7 +381,7 @@ void thrum_stack_arena_init(struct stack_arena *arena, size_t stack_bytes)
 
     arena->stack_bytes = (stack_bytes + page - 1) & ~(page - 1);
     arena->chunks = NULL;
-    arena->used = STACKS_PER_CHUNK;
+    arena->used = arena->ready = STACKS_PER_CHUNK;
     arena->count = 0;
 }
 
@@ -331,7 +393,26 @@ void thrum_stack_arena_fini(struct stack_arena *arena)
         arena->chunks = chunk->next;
         chunk_unmap(arena, chunk);
     }
-    arena->used = STACKS_PER_CHUNK;
+    arena->used = arena->ready = STACKS_PER_CHUNK;
+}
+
+/* A guard for the next one at least. */
+static int make_ready(struct stack_arena *arena)
+{
+    unsigned n = load_relaxed(&batch_most); /* relaxed: a number only */
+    int err;
+
+    n = arena->count / BATCH_SHARE < n ? arena->count / BATCH_SHARE : n;
+    n = STACKS_PER_CHUNK - arena->used < n ? STACKS_PER_CHUNK - arena->used : n;
+    n = n > 1 ? guard_many(arena, n) : 0;
+    if (n == 0) {
+        err = guard_install(arena->chunks, guard_of(arena, arena->used));
+        if (err)
+            return err;
+        n = 1;
+    }
+    arena->ready = arena->used + n;
+    return 0;
 }
 
 int thrum_stack_new(struct stack_arena *arena, struct stack *out, uint32_t *number)
@@ -339,13 +420,11 @@ int thrum_stack_new(struct stack_arena *arena, struct stack *out, uint32_t *numb
     char *guard;
     int err = arena->used == STACKS_PER_CHUNK ? chunk_add(arena) : 0;
 
+    if (!err && arena->used == arena->ready)
+        err = make_ready(arena);
     if (err)
         return err;
-    guard = pointer_of(load_relaxed(&arena->chunks->base)); /* relaxed: ours */
-    guard += arena->used * (STACK_GUARD_BYTES + arena->stack_bytes);
-    err = guard_install(arena->chunks, guard);
-    if (err)
-        return err;
+    guard = guard_of(arena, arena->used);
     out->low = guard + STACK_GUARD_BYTES;
     out->top = guard + STACK_GUARD_BYTES + arena->stack_bytes;
     *number = arena->count++;

@@ -40,6 +40,7 @@ struct stack_arena {
     size_t stack_bytes;         /* of each stack; whole pages */
     struct stack_chunk *chunks; /* newest first */
     uint32_t used;              /* stacks carved from the newest chunk */
+    uint32_t ready;             /* those included that have a guard, and wait to be carved */
     uint32_t count;             /* stacks carved so far */
 };
 

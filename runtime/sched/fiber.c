@@ -33,8 +33,9 @@ void thrum_fiber_source_fini(struct fiber_source *source)
 {
     struct inject_node *chunk = source->nodes;
 
-    for (struct fiber *fiber = source->newest; fiber; fiber = fiber->older)
-        thrum_context_fini(&fiber->context);
+    if (sanitizer_follows()) /* else a million pages would be touched for nothing */
+        for (struct fiber *fiber = source->newest; fiber; fiber = fiber->older)
+            thrum_context_fini(&fiber->context);
     thrum_coroutines_fini(source);
     while (chunk) {
         struct inject_node *older = pointer_of(chunk->value);

@@ -258,6 +258,18 @@ void thrum_timer_disarm(struct timer *timer, uint64_t key)
 
 /* ---- expiring ------------------------------------------------------------------------------- */
 
+/*
+ * One of the first's children is the next to expire. What the layer above
+ * will look at is cold.
+ */
+static void foresee(const struct timers *timers)
+{
+    size_t count = thrum_heap_count(&timers->heap);
+
+    for (size_t i = 1; i <= 4 && i < count; i++)
+        __builtin_prefetch((const char *)thrum_heap_at(&timers->heap, i).item - TIMER_BEHIND);
+}
+
 /* The verb may arm and call off, so that another stands first when it returns. */
 static void end_first(struct worker *worker)
 {
@@ -265,6 +277,7 @@ static void end_first(struct worker *worker)
     struct heap_entry entry = thrum_heap_at(&timers->heap, 0), first;
     bool pending = wanted(worker, &entry);
 
+    foresee(timers);
     POINT("timer.expire");
     if (pending)
         worker->scheduler->verbs->expire(entry.item, entry.key);

@@ -14,6 +14,7 @@
 #include "runtime/work/heap.h"
 
 #define TIMER_NEVER INT64_MAX
+#define TIMER_BEHIND 80 /* bytes: so far before a timer stands what is asked when it is due */
 
 struct worker;
 struct scheduler;

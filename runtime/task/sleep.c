@@ -15,6 +15,9 @@
 #include "runtime/task/timeout.h"
 #include "runtime/task/wait.h"
 
+_Static_assert(offsetof(struct strand, timer) - offsetof(struct strand, word) == TIMER_BEHIND,
+               "what is prefetched is what will be asked");
+
 thrum_time thrum_now(void)
 {
     return (thrum_time){thrum_world_now()};
