@@ -47,8 +47,11 @@ static bool timers_wanted(const struct scheduler *scheduler)
 /* What there is to be told, if all are at rest. */
 enum at_rest { NOTHING, SETTLED, STUCK, EARLY };
 
-/* relaxed: `busy` has brought what was written last, or has moved on. */
-static enum at_rest look(const struct scheduler *scheduler)
+/*
+ * EARLY: *due is when the first timer is. relaxed: `busy` has brought what was written last, or has
+ * moved on.
+ */
+static enum at_rest look(const struct scheduler *scheduler, int64_t *due)
 {
     uint64_t holds = load_relaxed(&scheduler->holds); /* relaxed: see above */
 
@@ -61,32 +64,38 @@ static enum at_rest look(const struct scheduler *scheduler)
         return NOTHING;
     if (!timers_wanted(scheduler))
         return holds ? NOTHING : STUCK;
-    return load_relaxed(&scheduler->jumps) ? EARLY : NOTHING; /* relaxed: see above */
+    if (!load_relaxed(&scheduler->jumps)) /* relaxed: see above */
+        return NOTHING;
+    *due = thrum_scheduler_due(scheduler);
+    return EARLY;
 }
 
-static void tell(struct scheduler *scheduler, enum at_rest seen, uint64_t moment)
+/* `due` is of the same moment: when we come to tell, time may have woken others. */
+static void tell(struct scheduler *scheduler, enum at_rest seen, uint64_t moment, int64_t due)
 {
     if (seen == SETTLED)
         scheduler->verbs->settled(scheduler);
     else if (seen == STUCK)
         scheduler->verbs->stuck(scheduler, moment);
     else
-        thrum_scheduler_jump(scheduler, INT64_MAX);
+        thrum_scheduler_jump(scheduler, due, INT64_MAX);
 }
 
 bool thrum_worker_may_rest(struct scheduler *scheduler)
 {
     /* MUTANT-OK acquire: deadlocks are not in the models. MUTANT-OK release: a counter */
     uint64_t busy = add_acq_rel(&scheduler->busy, -BUSY_ONE) - BUSY_ONE; /* EDGE sched.rest */
+    int64_t due = TIMER_NEVER;
     enum at_rest seen;
 
-    if (LIKELY(busy_in(busy) != 0) || LIKELY((seen = look(scheduler)) == NOTHING))
+    if (LIKELY(busy_in(busy) != 0) || LIKELY((seen = look(scheduler, &due)) == NOTHING))
         return true;
     POINT("rest.stuck");
     /* MUTANT-OK acquire: as above. MUTANT-OK release: likewise */
     if (!cas_acq_rel(&scheduler->busy, &busy, busy + BUSY_ONE + BUSY_CAME)) /* EDGE sched.rest */
         return true; /* somebody has come, and looks when it rests */
-    tell(scheduler, seen, busy / BUSY_CAME);
+    POINT("rest.tell");
+    tell(scheduler, seen, busy / BUSY_CAME, due);
     return false;
 }
 

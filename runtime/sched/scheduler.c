@@ -199,9 +199,9 @@ int64_t thrum_scheduler_due(const struct scheduler *scheduler)
     return first;
 }
 
-int64_t thrum_scheduler_jump(struct scheduler *scheduler, int64_t most)
+int64_t thrum_scheduler_jump(struct scheduler *scheduler, int64_t due, int64_t most)
 {
-    int64_t gap = thrum_scheduler_due(scheduler) - thrum_clock_now();
+    int64_t gap = due - thrum_clock_now();
 
     if (gap < 0)
         gap = 0;

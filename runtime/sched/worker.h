@@ -211,10 +211,10 @@ void thrum_scheduler_stir(struct scheduler *scheduler);
 int64_t thrum_scheduler_due(const struct scheduler *scheduler);
 
 /*
- * Likewise. Set the clock of the process forward to that time, but by `most` nanoseconds at most,
- * and let everybody look at it. By how much it was.
+ * Set the clock of the process forward to the time `due`, but by `most` nanoseconds at most, and
+ * let everybody look at it. By how much it was.
  */
-int64_t thrum_scheduler_jump(struct scheduler *scheduler, int64_t most);
+int64_t thrum_scheduler_jump(struct scheduler *scheduler, int64_t due, int64_t most);
 
 /*
  * By a task. A number that is another one after each time that it has waited or given way. In a

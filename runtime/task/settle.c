@@ -126,10 +126,11 @@ int thrum_settle(void)
 /* Time that really passes meanwhile is not counted: whatever was to end in time does. */
 static int advance(struct thrum_runtime *runtime, int64_t left)
 {
+    struct scheduler *scheduler = &runtime->scheduler;
     int status = settle(runtime);
 
-    while (!status && (left > 0 || thrum_scheduler_due(&runtime->scheduler) <= thrum_clock_now())) {
-        left -= thrum_scheduler_jump(&runtime->scheduler, left);
+    while (!status && (left > 0 || thrum_scheduler_due(scheduler) <= thrum_clock_now())) {
+        left -= thrum_scheduler_jump(scheduler, thrum_scheduler_due(scheduler), left);
         status = settle(runtime);
     }
     return status;

@@ -180,9 +180,15 @@ bool thrum_timers_wanted(const struct worker *worker)
     return false;
 }
 
-int64_t thrum_scheduler_jump(struct scheduler *ours, int64_t most)
+int64_t thrum_scheduler_due(const struct scheduler *ours)
 {
-    (void)ours, (void)most;
+    (void)ours;
+    return TIMER_NEVER;
+}
+
+int64_t thrum_scheduler_jump(struct scheduler *ours, int64_t due, int64_t most)
+{
+    (void)ours, (void)due, (void)most;
     return 0;
 }
 
