@@ -112,6 +112,8 @@ static int run_stages(struct pipeline *line, thrum_error **errors)
         task.name = stages[i].name;
         status = thrum_group_spawn(&group, stages[i].fn, line, &task, NULL);
     }
+    if (status == THRUM_ESHUTDOWN) /* one has failed before all were spawned: it says so itself */
+        status = 0;
     return thrum_group_close(&group, status, errors);
 }
 
