@@ -750,9 +750,13 @@ static uint32_t fault(struct world *world, uint32_t kind, uint64_t place)
 {
     struct sim *sim = sim_of(world);
 
-    if (!sim->running) /* it is the world itself that asks */
+    struct player *player = sim->running;
+
+    if (!player) /* it is the world itself that asks */
         return 0;
-    return thrum_oracle_fault(sim->oracle, sim, runs_now(sim), kind, place);
+    if (sim->worker->deque.lane.fiber) /* else it is not resumed yet: a cancel asks */
+        player = runs_now(sim);
+    return thrum_oracle_fault(sim->oracle, sim, player, kind, place);
 }
 
 static int64_t now(struct world *world)
@@ -787,7 +791,7 @@ static int peek(struct world *world, int fd, uint32_t events)
 
 static uint64_t turn_of(struct world *world)
 {
-    return sim_of(world)->running->came;
+    return runs_now(sim_of(world))->came;
 }
 
 /* As histories name it, unless that is long. */
