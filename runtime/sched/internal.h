@@ -7,6 +7,11 @@
 /* worker.c: the loop's decision; for thrum_context_leave. */
 struct context *thrum_worker_next(void *worker);
 void thrum_worker_here(struct worker *worker);
+/*
+ * By a simulated world, on the fiber of its running task: it leaves, and the world's `pick` says
+ * who goes on. Nobody has to be told.
+ */
+void thrum_suspend_apart(void);
 /* A fiber that will run the task; NULL: there was no memory, the task was refused. */
 struct fiber *thrum_fiber_for(struct worker *worker, void *task);
 

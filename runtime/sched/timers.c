@@ -243,17 +243,25 @@ static void disarm_here(struct worker *worker, struct timer *timer, uint64_t key
         sweep_if_stale(worker, SWEEP);
 }
 
-void thrum_timer_disarm(struct timer *timer, uint64_t key)
+static NOINLINE void disarm(struct timers *home, struct timer *timer, uint64_t key)
 {
-    struct timers *home = pointer_of(load_relaxed(&timer->home)); /* relaxed: armed before */
     struct worker *worker = thrum_worker_self();
 
     if (worker && home == &worker->timers) {
         world_hide(worker->world);
         disarm_here(worker, timer, key);
         world_show(worker->world);
-    } else if (home)
+    } else {
         add_relaxed(&home->remote, 1); /* relaxed: a counter */
+    }
+}
+
+void thrum_timer_disarm(struct timer *timer, uint64_t key)
+{
+    struct timers *home = pointer_of(load_relaxed(&timer->home)); /* relaxed: armed before */
+
+    if (home)
+        disarm(home, timer, key);
 }
 
 /* ---- expiring ------------------------------------------------------------------------------- */

@@ -116,9 +116,11 @@ size_t thrum_draw_below(size_t n)
 uint32_t thrum_simulated;
 
 /* The world of the calling task; NULL: the real one, or no task calls. */
-static struct world *world_of_task(void)
+static inline struct world *world_of_task(void)
 {
-    return thrum_lane_self()->current ? thrum_world_self() : NULL;
+    struct thrum_lane *lane = thrum_lane_self();
+
+    return lane->current && lane != &nobody ? ((struct worker *)(void *)lane)->world : NULL;
 }
 
 void thrum_point_slow(unsigned what, const void *object)
@@ -154,16 +156,19 @@ static uint64_t place_of(const char *file, int line)
     return place;
 }
 
-uint32_t thrum_fault_slow(uint32_t kind, const char *file, int line)
+static NOINLINE uint32_t fault_of(struct world *world, uint32_t kind, const char *file, int line)
 {
-    struct world *world = world_of_task();
-
-    if (!world)
-        return 0;
     world_hide(world);
     kind = world->fault(world, kind, kind == THRUM_FAULT_BUGGIFY ? place_of(file, line) : 0);
     world_show(world);
     return kind;
+}
+
+uint32_t thrum_fault_slow(uint32_t kind, const char *file, int line)
+{
+    struct world *world = world_of_task();
+
+    return world && UNLIKELY(world->refuses) ? fault_of(world, kind, file, line) : 0;
 }
 
 #ifdef THRUM_TSAN
@@ -633,6 +638,33 @@ SANITIZER_UNSEEN void thrum_suspend(void (*commit)(void *arg, struct fiber *left
     worker->commit = commit;
     worker->commit_arg = arg;
     thrum_context_leave(&fiber->context, &worker->loop, thrum_worker_next, worker);
+    if (world_races(fiber->home->world))
+        sanitizer_acquire(fiber);
+}
+
+/* On the loop: the world has said who goes on. */
+static struct context *next_apart(void *arg)
+{
+    struct worker *worker = arg;
+    struct fiber *fiber;
+
+    worker->deque.lane.fiber = NULL;
+    fiber = worker->world->pick(worker->world, worker);
+    if (world_races(worker->world))
+        sanitizer_forget(worker, sizeof *worker); /* as in thrum_worker_next */
+    return fiber ? enter(worker, fiber) : worker->home;
+}
+
+SANITIZER_UNSEEN void thrum_suspend_apart(void)
+{
+    struct worker *worker = worker_here();
+    struct fiber *fiber = worker->deque.lane.fiber;
+
+    if (UNLIKELY(worker->stays != 0))
+        thrum_stay_panic("suspends");
+    fiber->current = worker->deque.lane.current;
+    fiber->scope = worker->deque.lane.scope;
+    thrum_context_leave(&fiber->context, &worker->loop, next_apart, worker);
     if (world_races(fiber->home->world))
         sanitizer_acquire(fiber);
 }

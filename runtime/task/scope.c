@@ -205,7 +205,7 @@ void thrum_scope_push(struct thrum_scope *scope, uint32_t flags)
     lane->scope = scope;
 }
 
-void thrum_scope_check(const struct thrum_scope *scope, const char *call)
+static NOINLINE void check(const struct thrum_scope *scope, const char *call)
 {
     const struct thrum_lane *lane = thrum_lane_self();
 
@@ -218,6 +218,14 @@ void thrum_scope_check(const struct thrum_scope *scope, const char *call)
     if (lane->scope != scope && !thrum_locals_on(scope))
         thrum_panic("%s was called while something opened later is still open; "
                     "close in reverse order of opening", call);
+}
+
+void thrum_scope_check(const struct thrum_scope *scope, const char *call)
+{
+    const struct thrum_lane *lane = thrum_lane_self();
+
+    if (UNLIKELY(lane->scope != scope) || UNLIKELY(scope_owner(scope) != lane->current))
+        check(scope, call);
 }
 
 const char *thrum_scope_kind(const struct thrum_scope *scope)
@@ -256,7 +264,7 @@ static void unsee(struct thrum_scope *scope, const struct thrum_scope *keeper)
         store_relaxed(&scope->seen, base_of(scope)); /* relaxed: only its task writes it */
 }
 
-int thrum_scope_pop(struct thrum_scope *scope, int status, int mine, bool again)
+static NOINLINE int pop(struct thrum_scope *scope, int status, int mine, bool again)
 {
     struct thrum_lane *lane = thrum_lane_self();
     struct locals_node *locals = thrum_locals_lift(scope);
@@ -281,6 +289,31 @@ int thrum_scope_pop(struct thrum_scope *scope, int status, int mine, bool again)
     thrum_locals_lower(locals);
     if (own || sum.cancels || lane->stack_limit == UINTPTR_MAX)
         thrum_scope_look();
+    return status;
+}
+
+/*
+ * Nothing is cancelled that this fiber has not looked at, and what it has seen is as before. (Of a
+ * cancel that comes meanwhile it hears, and finds that it was for a scope that is closed.)
+ */
+static inline bool pops_quietly(const struct thrum_lane *lane, const struct thrum_scope *scope)
+{
+    const struct fiber *fiber = lane->fiber;
+
+    /* relaxed: as in thrum_cancel_check */
+    return load_relaxed(&fiber->heard) == load_relaxed(&fiber->home->alert) && /* relaxed: above */
+           lane->stack_limit != UINTPTR_MAX && !(scope_flags(scope) & SCOPE_SEEN);
+}
+
+int thrum_scope_pop(struct thrum_scope *scope, int status, int mine, bool again)
+{
+    struct thrum_lane *lane = thrum_lane_self();
+
+    if (UNLIKELY(lane->scope != scope) || status == THRUM_ECANCELED || again ||
+        !pops_quietly(lane, scope))
+        return pop(scope, status, mine, again);
+    lane->scope = scope_outer(scope);
+    scope->owner = 0;
     return status;
 }
 
@@ -476,7 +509,7 @@ int thrum_cancel_check(void)
 
 void thrum_check_inside(const char *call)
 {
-    if (!thrum_worker_self())
+    if (UNLIKELY(!thrum_lane_self()->fiber) && !thrum_worker_self())
         thrum_panic("%s was called outside a task; start one with thrum_run", call);
 }
 

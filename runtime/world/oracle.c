@@ -9,19 +9,18 @@
 #include "runtime/world/tempo.h"
 
 /* What was lent cannot grow. */
-static bool deltas_reserve(struct oracle *oracle)
+static NOINLINE bool deltas_grow(struct oracle *oracle)
 {
-    if (oracle->lent)
-        return oracle->deltas_count < oracle->deltas_capacity;
-    return thrum_memory_reserve(&oracle->deltas, oracle->deltas_count, &oracle->deltas_capacity,
+    return !oracle->lent &&
+           thrum_memory_reserve(&oracle->deltas, oracle->deltas_count, &oracle->deltas_capacity,
                                 sizeof *oracle->deltas);
 }
 
-static void record(struct oracle *oracle, struct delta delta)
+static inline void record(struct oracle *oracle, struct delta delta)
 {
     if (oracle->forgets)
         return;
-    if (!deltas_reserve(oracle))
+    if (UNLIKELY(oracle->deltas_count == oracle->deltas_capacity) && !deltas_grow(oracle))
         oracle->overflow = true;
     else
         oracle->deltas[oracle->deltas_count++] = delta;

@@ -27,6 +27,7 @@ struct stake {
     uint64_t likeness; /* surw.c: equal for those that do the like */
     uint32_t entry;    /* surw.c: in the profile, or ~0 */
     uint32_t drawn;    /* pos.c: for which point the priority was drawn */
+    bool may;          /* surw.c: go on, in this choice */
 };
 
 /* Those that may go on, in the default order: sim.h has choice_at. */
@@ -132,6 +133,10 @@ static inline uint64_t oracle_random(struct oracle *oracle)
 /* Less than n, which is far below 2^32; without a division (Lemire 2019). */
 static inline size_t oracle_below(struct oracle *oracle, size_t n)
 {
+    if (n == 1) { /* whatever the number */
+        oracle->drawn++;
+        return 0;
+    }
     return (size_t)((oracle_random(oracle) >> 32) * n >> 32);
 }
 

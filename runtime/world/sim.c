@@ -135,7 +135,7 @@ size_t thrum_player_path(const struct player *player, char *text, size_t size)
 static struct sim_object *object_slot(struct sim_object *objects, size_t mask, uint32_t age,
                                       const void *address)
 {
-    size_t at = (size_t)sim_mix(word_of(address)) & mask;
+    size_t at = (size_t)(word_of(address) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
 
     while (objects[at].age == age && objects[at].address != address)
         at = (at + 1) & mask;
@@ -158,21 +158,28 @@ static bool objects_grow(struct sim *sim)
     return true;
 }
 
-/* By order of the first touch: addresses differ from process to process. */
-static uint32_t object_id(struct sim *sim, const void *address)
+static NOINLINE uint32_t object_new(struct sim *sim, const void *address)
 {
     struct sim_object *object;
 
-    if (!address)
-        return 0;
     if (2 * (size_t)sim->objects_known >= sim->objects_mask && !objects_grow(sim)) {
         sim->out_of_memory = true;
         return 0;
     }
     object = object_slot(sim->objects, sim->objects_mask, sim->age, address);
-    if (object->age != sim->age)
-        *object = (struct sim_object){address, ++sim->objects_known, sim->age};
+    *object = (struct sim_object){address, ++sim->objects_known, sim->age};
     return object->id;
+}
+
+/* By order of the first touch: addresses differ from process to process. */
+static inline uint32_t object_id(struct sim *sim, const void *address)
+{
+    const struct sim_object *object;
+
+    if (!address)
+        return 0;
+    object = object_slot(sim->objects, sim->objects_mask, sim->age, address);
+    return LIKELY(object->age == sim->age) ? object->id : object_new(sim, address);
 }
 
 /* ---- children ------------------------------------------------------------------------------- */
@@ -229,25 +236,31 @@ static struct player *leave_here(struct sim *sim)
  * Who runs: where such a child ends nobody tells us, but then its task is not the current one any
  * more. (None is while a done-callback or an offloaded call runs.)
  */
-static struct player *runs_now(struct sim *sim)
+static NOINLINE void end_ended(struct sim *sim)
 {
     const void *current = sim->worker->deque.lane.current;
 
-    while (UNLIKELY(sim->running->here != NULL) && current && sim->running->here != current)
+    while (sim->running->here && current && sim->running->here != current)
         thrum_sim_end(sim, leave_here(sim));
+}
+
+static inline struct player *runs_now(struct sim *sim)
+{
+    const void *here = sim->running->here;
+
+    if (here && UNLIKELY(here != sim->worker->deque.lane.current))
+        end_ended(sim);
     return sim->running;
 }
 
 /* ---- those that may go on ------------------------------------------------------------------- */
 
 /* Room for one more at the end, by moving all to the front, into more memory if half are taken. */
-static bool waiting_reserve(struct sim *sim)
+static NOINLINE bool waiting_make_room(struct sim *sim)
 {
     size_t capacity = sim->capacity;
     struct player **waiting = sim->waiting;
 
-    if (sim->first + sim->count < capacity)
-        return true;
     if (2 * sim->count >= capacity) {
         capacity = capacity ? 2 * capacity : WAITING_FIRST;
         waiting = thrum_memory_get_raw(capacity * sizeof *waiting, CACHE_LINE);
@@ -264,27 +277,41 @@ static bool waiting_reserve(struct sim *sim)
     return true;
 }
 
-void thrum_sim_arrive(struct sim *sim, struct player *player)
+static inline void arrive(struct sim *sim, struct player *player)
 {
-    if (!waiting_reserve(sim))
+    if (UNLIKELY(sim->first + sim->count == sim->capacity) && !waiting_make_room(sim))
         thrum_panic("a simulated world has no memory for those that may go on");
     player->since = sim->now;
     sim->waiting[sim->first + sim->count++] = player;
 }
 
-/* From the nearer end. */
-static struct player *take(struct sim *sim, size_t index)
+void thrum_sim_arrive(struct sim *sim, struct player *player)
+{
+    arrive(sim, player);
+}
+
+/* The others move up from the nearer end. */
+static void close_up(struct sim *sim, size_t index)
 {
     struct player **begin = sim->waiting + sim->first;
-    struct player *player = begin[index];
 
-    sim->count--;
     if (index < sim->count / 2) {
         memmove(begin + 1, begin, index * sizeof *begin);
         sim->first++;
     } else {
         memmove(begin + index, begin + index + 1, (sim->count - index) * sizeof *begin);
     }
+}
+
+static inline struct player *take(struct sim *sim, size_t index)
+{
+    struct player *player = sim->waiting[sim->first + index];
+
+    sim->count--;
+    if (index == 0)
+        sim->first++;
+    else if (index < sim->count)
+        close_up(sim, index);
     return player;
 }
 
@@ -351,7 +378,7 @@ static inline void gather(struct sim *sim)
 
     if (UNLIKELY(sim->descriptors.count > 0) && poller_wanted(sim->worker->scheduler))
         thrum_descriptors_look(sim);
-    while (UNLIKELY(ready_more(ready)) && (fiber = ready_take(ready, false)) != NULL)
+    while (UNLIKELY(ready_more(ready)) && (fiber = ready_take(ready, true)) != NULL)
         came(sim, fiber);
 }
 
@@ -394,13 +421,15 @@ static void turn(struct sim *sim, struct player *player)
 
 static size_t ask(struct sim *sim, struct player *runs)
 {
-    struct choice choice = {runs, sim->count + (runs != NULL)};
+    struct choice *choice = &sim->choice;
 
+    choice->runs = runs;
+    choice->count = sim->count + (runs != NULL);
     if (UNLIKELY(sim->fair) || UNLIKELY(runs && sim->streak >= STREAK_MAX))
         return runs != NULL; /* the one that has waited longest */
-    if (choice.count == 1)
+    if (choice->count == 1)
         return 0;
-    return thrum_oracle_choose(sim->oracle, sim, &choice);
+    return thrum_oracle_choose(sim->oracle, sim, choice);
 }
 
 /* Some timers may be faster than the player. */
@@ -408,11 +437,6 @@ static void hurry(struct sim *sim, struct player *player)
 {
     thrum_tempo_hurry(sim, player);
     gather(sim);
-}
-
-static void nothing(void *arg, struct fiber *left)
-{
-    (void)arg, (void)left;
 }
 
 static void point(struct world *world, unsigned what, const void *object)
@@ -434,8 +458,8 @@ static void point(struct world *world, unsigned what, const void *object)
 
         if (index > 0) {
             sim->next = take(sim, index - 1);
-            thrum_sim_arrive(sim, self);
-            thrum_suspend(nothing, NULL);
+            arrive(sim, self);
+            thrum_suspend_apart();
             return;
         }
     }
@@ -718,9 +742,10 @@ static void *pop(struct world *world, const void *joined)
 static int timer(struct world *world, struct timer *armed, int64_t when_ns, uint64_t key)
 {
     struct sim *sim = sim_of(world);
-    struct sim_timer entry = {.when = when_ns, .timer = armed, .key = key, .armer = runs_now(sim)};
+    const struct sim_timer entry = {
+        .when = when_ns, .timer = armed, .key = key, .armer = runs_now(sim)};
 
-    return thrum_sim_timers_add(&sim->timers, entry);
+    return thrum_sim_timers_add(&sim->timers, &entry);
 }
 
 static void held(struct world *world, const void *object, const char *what, const void *where)
@@ -855,6 +880,7 @@ void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
         line_up_fibers(sim->worker);
     thrum_held_clear(sim);
     sim->oracle = oracle;
+    sim->world.refuses = oracle->may_fault;
     thrum_descriptors_restart(sim);
     thrum_net_restart(sim);
     if (sim->alive > 0)
@@ -904,7 +930,7 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
     sim->timers.verbs = verbs;
     sim->verbs = *verbs;
     sim->verbs.run = run;
-    if (!waiting_reserve(sim) || !objects_grow(sim)) {
+    if (!waiting_make_room(sim) || !objects_grow(sim)) {
         thrum_sim_free(sim);
         return NULL;
     }

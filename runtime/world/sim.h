@@ -90,6 +90,7 @@ struct sim {
     size_t first;
     size_t count;
     size_t capacity;
+    struct choice choice;      /* what the oracle was asked last */
     struct coverage *coverage; /* is told of all turns; or NULL */
     struct held_locks held;
     size_t alive; /* tasks that were started in this history and have not ended */

@@ -77,6 +77,7 @@ struct surw_seen {
     uint32_t task;   /* who touched it first, or NOWHERE */
     bool shared;
     bool written;
+    bool chosen; /* it is one of this history's */
 };
 
 /* ---- the profile ------------------------------------------------------------------------------- */
@@ -207,8 +208,11 @@ static struct surw_seen *seen_of(struct surw *surw, const struct player *player)
         surw->seen[surw->seen_count++] = (struct surw_seen){.task = NOWHERE};
     }
     seen = &surw->seen[player->object_id - 1];
-    if (seen->object == 0 && surw->names)
+    if (seen->object == 0 && surw->names) {
         seen->object = name_slot(surw->names, surw->names_mask, place_of(player))->object;
+        seen->chosen =
+            surw->selects && seen->object < surw->chosen_capacity && surw->chosen[seen->object];
+    }
     return seen;
 }
 
@@ -358,7 +362,8 @@ static void born(void *self, struct sim *sim, struct player *player)
         if (surw->intended == parent && oracle_below(sim->oracle, before ? before : 1) < weight)
             surw->intended = player;
     }
-    if (thrum_memory_reserve(&surw->alive, surw->alive_count, &surw->alive_capacity,
+    if (surw->alive_count < surw->alive_capacity ||
+        thrum_memory_reserve(&surw->alive, surw->alive_count, &surw->alive_capacity,
                              sizeof *surw->alive))
         surw->alive[surw->alive_count++] = player;
 }
@@ -401,7 +406,8 @@ static struct surw_kind *kind_of(struct surw *surw, const struct player *player)
     for (size_t i = 0; i < surw->kinds_count; i++)
         if (surw->kinds[i].likeness == player->stake.likeness)
             return &surw->kinds[i];
-    if (!thrum_memory_reserve(&surw->kinds, surw->kinds_count, &surw->kinds_capacity,
+    if (surw->kinds_count == surw->kinds_capacity &&
+        !thrum_memory_reserve(&surw->kinds, surw->kinds_count, &surw->kinds_capacity,
                               sizeof *surw->kinds))
         return NULL;
     surw->kinds[surw->kinds_count] = (struct surw_kind){.likeness = player->stake.likeness};
@@ -449,11 +455,18 @@ static void intend(struct surw *surw, struct sim *sim)
         intend_among(surw, sim, total, NULL);
 }
 
-static bool concerns(struct surw *surw, const struct player *player)
+/* The player is about to touch an object of this history. */
+static inline bool concerns(struct surw *surw, const struct player *player)
 {
-    const struct surw_seen *seen = surw->selects ? seen_of(surw, player) : NULL;
+    size_t id = player->object_id;
+    const struct surw_seen *seen;
 
-    return seen && seen->object < surw->chosen_capacity && surw->chosen[seen->object];
+    if (!surw->selects || id == 0)
+        return false;
+    if (LIKELY(id <= surw->seen_count && surw->seen[id - 1].object))
+        return surw->seen[id - 1].chosen;
+    seen = seen_of(surw, player);
+    return seen && seen->chosen;
 }
 
 /*
@@ -494,15 +507,24 @@ static bool may(struct surw *surw, const struct player *player, bool yielded)
 /* One of those that may, each with the same probability. */
 static size_t any_of(struct surw *surw, struct sim *sim, const struct choice *choice, bool yielded)
 {
-    size_t count = 0, at, i = 0;
+    size_t count = 0, last = choice->count, at;
 
-    for (size_t k = 0; k < choice->count; k++)
-        count += may(surw, choice_at(sim, choice, k), yielded);
+    for (size_t i = 0; i < choice->count; i++) {
+        struct player *player = choice_at(sim, choice, i);
+
+        player->stake.may = may(surw, player, yielded);
+        if (player->stake.may) {
+            last = i;
+            count++;
+        }
+    }
     if (count == 0)
         return choice->count;
     at = oracle_below(sim->oracle, count);
-    for (;; i++)
-        if (may(surw, choice_at(sim, choice, i), yielded) && at-- == 0)
+    if (at == count - 1)
+        return last;
+    for (size_t i = 0;; i++)
+        if (choice_at(sim, choice, i)->stake.may && at-- == 0)
             return i;
 }
 

@@ -77,18 +77,25 @@ static void drop_unwanted(struct sim_timers *timers)
         sink(timers, i);
 }
 
-int thrum_sim_timers_add(struct sim_timers *timers, struct sim_timer timer)
+static NOINLINE bool make_room(struct sim_timers *timers)
 {
-    if (timers->count == timers->capacity) {
-        drop_unwanted(timers);
-        if (2 * timers->count >= timers->capacity &&
-            !thrum_memory_reserve(&timers->heap, timers->capacity, &timers->capacity,
-                                  sizeof *timers->heap))
-            return -ENOMEM;
-    }
-    timer.serial = ++timers->serial;
-    timers->heap[timers->count] = timer;
-    rise(timers, timers->count++);
+    drop_unwanted(timers);
+    return 2 * timers->count < timers->capacity ||
+           thrum_memory_reserve(&timers->heap, timers->capacity, &timers->capacity,
+                                sizeof *timers->heap);
+}
+
+int thrum_sim_timers_add(struct sim_timers *timers, const struct sim_timer *timer)
+{
+    size_t at;
+
+    if (UNLIKELY(timers->count == timers->capacity) && !make_room(timers))
+        return -ENOMEM;
+    at = timers->count++;
+    timers->heap[at] = *timer;
+    timers->heap[at].serial = ++timers->serial;
+    if (at > 0 && timer->when < timers->heap[(at - 1) / 2].when) /* most are later than all */
+        rise(timers, at);
     return 0;
 }
 
