@@ -118,6 +118,146 @@ TEST(more_calls_than_threads_all_run)
     play(crowd, 3);
 }
 
+/* ---- turns ---------------------------------------------------------------------------------- */
+
+enum { IN_LINE = 20 };
+
+static uint32_t came[IN_LINE]; /* in which order calls began */
+
+static int note(void *arg)
+{
+    came[add_relaxed(&shared.ended, 1)] = *(const uint32_t *)arg; /* relaxed: one thread */
+    return 0;
+}
+
+static int one_note(void *arg)
+{
+    return thrum_to_thread(shared.executor, note, arg);
+}
+
+static int hold_the_thread(void *arg)
+{
+    (void)arg;
+    add_relaxed(&shared.ran, 1);      /* relaxed: a counter */
+    while (!load_relaxed(&shared.go)) /* relaxed: a flag */
+        (void)thrum_thread_check_cancelled();
+    return 0;
+}
+
+static int holding(void *arg)
+{
+    return thrum_to_thread(shared.executor, hold_the_thread, arg);
+}
+
+static int line_up(void *arg)
+{
+    uint32_t numbers[IN_LINE];
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, holding, NULL, NULL, NULL), 0);
+    await(&shared.ran, 1);
+    for (uint32_t i = 0; i < IN_LINE; i++) {
+        numbers[i] = i;
+        CHECK_EQ(thrum_group_spawn(&group, one_note, &numbers[i], NULL, NULL), 0);
+        while (thrum_executor_waiting(shared.executor) <= i)
+            CHECK_EQ(thrum_yield(), 0);
+    }
+    store_relaxed(&shared.go, 1); /* relaxed: a flag */
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    for (uint32_t i = 0; i < IN_LINE; i++)
+        CHECK_EQ(came[i], i);
+    return 0;
+}
+
+TEST(calls_begin_in_the_order_in_which_they_came)
+{
+    play(line_up, 1);
+}
+
+static const thrum_local whose = THRUM_LOCAL_INIT(NULL, NULL);
+static uint32_t here[2]; /* atomic: which of two calls has begun */
+
+/* Each waits for the other, and sees its own task's locals all the time. */
+static int meet_the_other(void *arg)
+{
+    uint32_t *mine = arg, *other = &here[mine == here];
+
+    store_release(mine, 1);
+    do
+        CHECK_EQ(thrum_thread_check_cancelled(), 0);
+    while (!load_acquire(other));
+    CHECK(thrum_local_get(&whose) == arg);
+    return 0;
+}
+
+static int with_a_local(void *arg)
+{
+    CHECK_EQ(thrum_local_set(&whose, arg), 0);
+    return thrum_to_thread(shared.executor, meet_the_other, arg);
+}
+
+static int two_meet(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    for (int i = 0; i < many(400); i++) {
+        memset(here, 0, sizeof here);
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        CHECK_EQ(thrum_group_spawn(&group, with_a_local, &here[0], NULL, NULL), 0);
+        CHECK_EQ(thrum_group_spawn(&group, with_a_local, &here[1], NULL, NULL), 0);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    }
+    return 0;
+}
+
+TEST(where_a_call_asks_for_its_cancel_others_go_on)
+{
+    play(two_meet, 2);
+}
+
+/* Told once, it goes on asking: nobody else is kept. */
+static int ask_on(void *arg)
+{
+    (void)arg;
+    while (!load_relaxed(&shared.go)) /* relaxed: a flag */
+        (void)thrum_thread_check_cancelled();
+    CHECK_EQ(thrum_thread_check_cancelled(), THRUM_ECANCELED);
+    return 0;
+}
+
+static int asking_on(void *arg)
+{
+    thrum_timeout timeout;
+    int status;
+
+    (void)arg;
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_ms(1)), 0);
+    status = thrum_to_thread(shared.executor, ask_on, NULL);
+    CHECK_EQ(status, THRUM_ECANCELED);
+    CHECK_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+    return 0;
+}
+
+static int outlast(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, asking_on, NULL, NULL, NULL), 0);
+    CHECK_EQ(thrum_sleep(thrum_ms(2)), 0);
+    store_relaxed(&shared.go, 1); /* relaxed: a flag */
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(a_call_may_ask_again_after_it_was_told)
+{
+    play(outlast, 1);
+}
+
 /* ---- cancels -------------------------------------------------------------------------------- */
 
 static int lingering(void *arg)
@@ -248,8 +388,10 @@ static int racer(void *arg)
 /* Whatever a cancel meets: either it never began, or it is over when its task goes on. */
 static int races(void *arg)
 {
+    int rounds = getenv("THRUM_SIM") ? 500 : 34000; /* in all 100,000 and more */
+
     (void)arg;
-    for (int i = 0; i < 34000; i++) { /* 100,000 and more with three numbers of workers */
+    for (int i = 0; i < rounds; i++) {
         struct race race = {0, 0};
         thrum_group group;
         thrum_child child;
@@ -318,6 +460,7 @@ TEST(close_says_what_it_waits_for)
 {
     size_t busy = 0;
 
+    REAL_WORLD_ONLY;
     memset(&shared, 0, sizeof shared);
     CHECK_EQ(thrum_executor_create(&shared.executor, NULL), 0);
     CHECK_EQ(run_with(2, leave_deaf, NULL), 0);
@@ -350,6 +493,7 @@ static int without_threads(void *arg)
 
 TEST(without_a_thread_a_call_is_refused)
 {
+    REAL_WORLD_ONLY;
     play(without_threads, 2);
 }
 
@@ -383,6 +527,7 @@ static int refused_all(void *arg)
 
 TEST(if_no_thread_can_ever_be_had_all_calls_are_refused)
 {
+    REAL_WORLD_ONLY;
     play(refused_all, 8);
 }
 
@@ -410,6 +555,7 @@ static int some_refused(void *arg)
 
 TEST(a_thread_that_cannot_be_had_is_not_missed_where_there_are_others)
 {
+    REAL_WORLD_ONLY;
     play(some_refused, 8);
 }
 
@@ -450,6 +596,7 @@ static int saturate_and_abandon(void *arg)
 
 TEST(a_saturated_executor_that_waits_closes_in_time)
 {
+    REAL_WORLD_ONLY;
     play(saturate_and_wait, SATURATED_THREADS);
 }
 
@@ -458,6 +605,7 @@ TEST(a_saturated_executor_that_abandons_closes_in_time)
 {
     static const int counts[] = {1, 2, 8};
 
+    REAL_WORLD_ONLY;
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         thrum_executor_options options = THRUM_EXECUTOR_OPTIONS_INIT;
         size_t busy = 0;
@@ -509,6 +657,7 @@ static int forty_meet(void *arg)
 
 TEST(calls_that_wait_for_each_other_all_get_a_thread)
 {
+    REAL_WORLD_ONLY;
     play(forty_meet, 40);
 }
 
@@ -571,6 +720,7 @@ static int abandon_one(void *arg)
 
 TEST(close_leaves_behind_what_does_not_end_and_says_so)
 {
+    REAL_WORLD_ONLY;
     for (int workers = 1; workers <= 8; workers *= 2) {
         thrum_runtime *runtime = with_patience(workers, 1);
 

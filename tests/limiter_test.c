@@ -152,6 +152,7 @@ static int abandon_all(void *arg)
 
 TEST(an_abandoned_call_counts_until_it_has_ended)
 {
+    REAL_WORLD_ONLY;
     play(abandon_all);
 }
 
@@ -168,6 +169,7 @@ TEST(a_limiter_lives_as_long_as_its_calls)
     thrum_runtime *runtime;
     thrum_ticket *ticket;
 
+    REAL_WORLD_ONLY;
     memset(&shared, 0, sizeof shared);
     options.abandoned_ns = 1;
     options.report = say_nothing;

@@ -86,6 +86,9 @@ THRUM_API THRUM_NODISCARD int thrum_to_thread_copy(thrum_executor *executor, thr
 /*
  * Has the task been cancelled for which this runs? Context: inside fn.
  * Returns 0, THRUM_ECANCELED. 0 elsewhere.
+ *
+ * In a simulated world, where a call is made between two steps of tasks, they go on here: a call
+ * that waits for something there asks again and again.
  */
 THRUM_API int thrum_thread_check_cancelled(void);
 

@@ -24,6 +24,7 @@ struct call {
     void (*drop)(void *arg);
     struct locals *locals; /* what the task sees */
     struct wait wait;      /* lock: whom to wake */
+    const void *caller;    /* the task, if it makes the call itself: simulated.c */
     int64_t began;         /* lock: once it runs */
     enum call_state state; /* lock */
     int status;            /* once it is over */
@@ -42,6 +43,9 @@ int thrum_executor_submit(struct thrum_executor *executor, struct call *call);
  * time of its own. What the call has returned, or THRUM_ECANCELED, THRUM_ESHUTDOWN, -ENOMEM.
  */
 int thrum_executor_simulate(struct thrum_executor *executor, struct call *call);
+
+/* It asks whether it was cancelled, and others go on. On its task's fiber. */
+void thrum_call_pause(struct call *call);
 
 /* Who slept has a new sleep. False: the call is over, nobody will wake it. */
 bool thrum_executor_sleep_again(struct thrum_executor *executor, struct call *call,

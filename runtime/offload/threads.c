@@ -46,16 +46,29 @@ struct idler {
     uint32_t called;    /* atomic, futex */
 };
 
-/* The call that runs on this thread. Not kept across a suspension: there is none. */
+/* The call that runs on this thread. */
 static __thread uint64_t running; /* atomic: tasks of a simulated world have the thread in turn */
 
 /* Whose this thread is. */
 static __thread const struct thrum_executor *employer;
 
+/* Asked for anew each time: a simulated call may go on elsewhere. */
+static NOINLINE void set_running(struct call *call)
+{
+    store_relaxed(&running, word_of(call)); /* relaxed: the thread's own */
+    thrum_locals_borrow(call ? call->locals : NULL);
+}
+
 int thrum_thread_check_cancelled(void)
 {
-    const struct call *call = pointer_of(load_relaxed(&running)); /* relaxed: the thread's own */
+    struct call *call = pointer_of(load_relaxed(&running)); /* relaxed: the thread's own */
 
+    if (call && UNLIKELY(call->caller != NULL) && thrum_worker_self()) {
+        /* The thread is for others meanwhile. */
+        set_running(NULL);
+        thrum_call_pause(call);
+        set_running(call);
+    }
     if (!call || !load_acquire(&call->cancelled)) /* EDGE executor.told */
         return 0;
     return THRUM_ECANCELED;
@@ -181,11 +194,9 @@ int thrum_call_run(struct call *call)
 {
     int status;
 
-    store_relaxed(&running, word_of(call)); /* relaxed: the thread's own */
-    thrum_locals_borrow(call->locals);
+    set_running(call);
     status = call->fn(call->arg);
-    thrum_locals_borrow(NULL);
-    store_relaxed(&running, 0); /* relaxed: likewise */
+    set_running(NULL);
     POINT("executor.done");
     return status;
 }

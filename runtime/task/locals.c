@@ -68,7 +68,7 @@ static struct locals nothing = {.references = 1};
 /* Has any local ever been set? */
 static uint32_t used;
 
-/* What a thread sees that runs no task. */
+/* What a thread sees that runs no task, or a call for one: in a simulated world. */
 static __thread uint64_t borrowed; /* atomic: struct locals * */
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -418,10 +418,10 @@ void *thrum_local_get(const thrum_local *local)
 
     if (!load_relaxed(&used)) /* relaxed: what we could see happened before */
         return local->initial;
-    if (!lane->scope)
-        values = pointer_of(load_relaxed(&borrowed)); /* relaxed: the thread's own */
+    if (lane->scope && lane->current)
+        values = seen_from(lane->scope);
     else /* NULL: what is called when a task has ended runs outside of all */
-        values = lane->current ? seen_from(lane->scope) : NULL;
+        values = pointer_of(load_relaxed(&borrowed)); /* relaxed: the thread's own */
     cell = values ? find(values, local) : NULL;
     return cell ? cell->value : local->initial;
 }
