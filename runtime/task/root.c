@@ -199,6 +199,7 @@ int thrum_root_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_error *
 
 int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_error **errors)
 {
+    bool simulated;
     int status;
 
     if (errors)
@@ -207,10 +208,11 @@ int thrum_runtime_run(thrum_runtime *runtime, thrum_fn fn, void *arg, thrum_erro
         return THRUM_ENESTED;
     if (!thrum_scheduler_is_here(&runtime->scheduler) || runtime_is_guest(runtime))
         return THRUM_ESTATE;
-    if (runtime->sim)
+    simulated = runtime->sim != NULL;
+    if (simulated)
         thrum_overflow_thread_init();
-    status = thrum_root_run(runtime, fn, arg, errors);
-    if (runtime->sim)
+    status = thrum_root_run(runtime, fn, arg, errors); /* the runtime may be gone */
+    if (simulated)
         thrum_overflow_thread_fini();
     return status;
 }
