@@ -13,6 +13,8 @@
 enum {
     TIMES = 20,              /* with each number of workers */
     SUSPENSIONS_MAX = 20000, /* of one rule; more means that it polls */
+    TURNS = 60,              /* in the simulated world: the last one at which it is cancelled */
+    LATE = 3,                /* or it has ended before so many times */
     CHUNK_OBJECTS = 64       /* of slab.c */
 };
 
@@ -214,6 +216,23 @@ static void hide_victim(void)
 
 #endif
 
+/* In the simulated world: a task beside the rule's, which cancels it when it has had its turns. */
+static struct {
+    thrum_task *victim;
+    int turns; /* -1: there is none */
+    bool late; /* the rule had ended */
+} beside = {.turns = -1};
+
+static int cancel_beside(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < beside.turns; i++)
+        CHECK_EQ(thrum_yield(), 0);
+    store_release(&now.fired, 1);
+    beside.late = !thrum_task_cancel(beside.victim, -EINTR, "the harness");
+    return 0;
+}
+
 static int run_rule(void *arg)
 {
     (void)arg;
@@ -227,18 +246,23 @@ static int run_once(void *arg)
     thrum_group group;
     thrum_task *victim;
     thrum_outcome outcome = {.kind = THRUM_OK};
+    int status;
 
     (void)arg;
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
     CHECK_EQ(thrum_group_spawn(&group, run_rule, NULL, NULL, &victim), 0);
+    beside.victim = victim;
+    if (beside.turns >= 0)
+        CHECK_EQ(thrum_group_spawn(&group, cancel_beside, NULL, NULL, NULL), 0);
     show_victim(victim);
     CHECK_EQ(thrum_task_join(victim, &outcome), 0);
     hide_victim();
     if (!disturbed())
         CHECK_EQ(outcome.kind, THRUM_OK);
     thrum_error_free(outcome.error);
+    status = thrum_group_close(&group, 0, NULL);
     thrum_task_unref(victim);
-    return thrum_group_close(&group, 0, NULL);
+    return status;
 }
 
 static void run_on(thrum_runtime *runtime)
@@ -263,6 +287,20 @@ static void undisturbed(void)
             run_on(runtime);
         CHECK_EQ(thrum_runtime_close(runtime), 0);
     }
+}
+
+/* Before the first turn of who cancels it, before the second, and so on. */
+static void cancelled_in_turn(void)
+{
+    thrum_runtime *runtime = runtime_with(1);
+    int late = 0;
+
+    for (beside.turns = 0; beside.turns < TURNS && late < LATE; beside.turns++) {
+        run_on(runtime);
+        late += beside.late;
+    }
+    beside.turns = -1;
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
 }
 
 #ifdef THRUM_POINTS
@@ -311,7 +349,10 @@ void conform(void (*rule)(void))
 {
     now.rule = rule;
     undisturbed();
-    cancelled();
+    if (getenv("THRUM_SIM"))
+        cancelled_in_turn();
+    else
+        cancelled();
 }
 
 /* ---- what rules are made of ------------------------------------------------------------------ */

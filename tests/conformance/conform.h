@@ -7,7 +7,7 @@
  *         EXPECT_EQ(finish(sleeper).kind, THRUM_CANCELLED);
  *     }
  *
- * A rule is the body of a task. It is a TEST twice over:
+ * A rule is the body of a task. It is a TEST three times over:
  *
  *   undisturbed   with 1, 2 and 8 workers, several times each; all that it
  *                 expects must be true
@@ -19,6 +19,9 @@
  *                 for all programs is not: it ends, whoever entered a span has
  *                 left it exactly once, and all of the runtime's objects are
  *                 back where they came from.
+ *   in turn       (THRUM_SIM) a task beside the rule's cancels it in its first
+ *                 turn, in its second, and so on; the seed says what goes before.
+ *                 The same holds.
  *
  * So a rule closes what it opens on every path, and never waits for what only a
  * task can bring that may have been cancelled: see AWAIT.
