@@ -295,3 +295,111 @@ TEST(a_done_function_that_waits_stops_the_process)
     CHECK_DEATH((void)run_with(1, waits_in_it, NULL), "has tried to wait");
     CHECK_DEATH((void)run_with(8, waits_in_it, NULL), "has tried to wait");
 }
+
+/* What only a task may do, by a function that runs in none. */
+static void yield_there(thrum_task *task, void *arg)
+{
+    (void)task, (void)arg;
+    (void)thrum_yield();
+}
+
+static void sleep_there(thrum_task *task, void *arg)
+{
+    (void)task, (void)arg;
+    (void)!thrum_sleep(thrum_us(1));
+}
+
+static void compute_there(thrum_task *task, void *arg)
+{
+    (void)task, (void)arg;
+    while (thrum_checkpoint() == 0) /* it would hear the cancel of who runs it */
+        continue;
+}
+
+static void open_there(thrum_task *task, void *arg)
+{
+    thrum_group group;
+
+    (void)task, (void)arg;
+    (void)!thrum_group_open(&group, NULL);
+}
+
+static void spawn_there(thrum_task *task, void *arg)
+{
+    (void)task;
+    (void)!thrum_group_spawn((thrum_group *)arg, nothing, NULL, NULL, NULL);
+}
+
+static void use_event_there(thrum_task *task, void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+
+    (void)task, (void)arg;
+    thrum_event_set(&event);
+    for (;;) /* it need not wait, but now and then it lets others run */
+        (void)!thrum_event_wait(&event);
+}
+
+struct there {
+    thrum_done_fn fn;
+    bool late; /* given when the task has ended */
+};
+
+static int does_it_there(void *arg)
+{
+    const struct there *there = arg;
+    thrum_event event = THRUM_EVENT_INIT;
+    thrum_done done;
+    thrum_group group;
+    thrum_task *task;
+
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, wait_for, &event, NULL, &task), 0);
+    if (there->late) {
+        thrum_event_set(&event);
+        CHECK_EQ(thrum_task_join(task, NULL), 0);
+    }
+    thrum_task_on_end(task, &done, there->fn, &group);
+    thrum_event_set(&event);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(a_done_function_that_does_what_only_tasks_may_stops_the_process)
+{
+    static const thrum_done_fn fns[] = {yield_there, sleep_there, compute_there,
+                                        open_there,  spawn_there, use_event_there};
+
+    for (size_t i = 0; i < 2 * sizeof(fns) / sizeof(fns[0]); i++) {
+        struct there there = {fns[i / 2], i % 2};
+
+        CHECK_DEATH((void)run_with(1, does_it_there, &there), "has tried to wait or to spawn");
+        CHECK_DEATH((void)run_with(8, does_it_there, &there), "has tried to wait or to spawn");
+    }
+}
+
+static int gives_it_twice(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    uint64_t calls = 0;
+    thrum_done done[2];
+    thrum_group group;
+    thrum_task *task;
+
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, wait_for, &event, NULL, &task), 0);
+    thrum_task_on_end(task, &done[0], count, &calls);
+    CHECK(thrum_task_off_end(task, &done[0]));
+    thrum_task_on_end(task, &done[0], count, &calls); /* that may be done */
+    if (arg)
+        thrum_task_on_end(task, &done[1], count, &calls);
+    thrum_task_on_end(task, &done[0], count, &calls);
+    thrum_event_set(&event);
+    return thrum_group_close(&group, 0, NULL);
+}
+
+TEST(a_node_that_is_in_use)
+{
+    CHECK_DEATH((void)run_with(1, gives_it_twice, NULL), "a thrum_done that is in use already");
+    CHECK_DEATH((void)run_with(8, gives_it_twice, &(int){1}),
+                "a thrum_done that is in use already");
+}

@@ -217,10 +217,12 @@ typedef struct thrum_done {
  *
  * fn runs in no task, and on little stack: it may do what any thread may do,
  * thrum_event_set and thrum_task_cancel for example, and be done soon. If it
- * tries to wait, the process stops. The task is kept until fn has returned.
+ * tries to wait or to spawn, the process stops. The task is kept until fn has
+ * returned.
  *
  *   context   any thread that has a handle of the task
  *   suspends  no
+ *   misuse    a `done` that is in use: the process stops, if it is seen
  */
 THRUM_API void thrum_task_on_end(thrum_task *task, thrum_done *done, thrum_done_fn fn, void *arg);
 

@@ -686,6 +686,7 @@ static void requeue(void *arg, struct fiber *left)
 
 void thrum_give_way(void)
 {
+    check_task_runs();
     thrum_suspend(requeue, thrum_worker_self());
 }
 

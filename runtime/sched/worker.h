@@ -335,6 +335,17 @@ static inline uint64_t worker_random(struct worker *worker)
     return worker->random = x;
 }
 
+/*
+ * The process stops if no task runs here: what thrum_task_on_end was given is called on a task's
+ * stack, and must not suspend it, nor hear its cancels.
+ */
+static inline void check_task_runs(void)
+{
+    if (UNLIKELY(!thrum_lane_self()->current))
+        thrum_panic("a function that thrum_task_on_end was given has tried to wait or to "
+                    "spawn; it runs in no task, and may only call what any thread may call");
+}
+
 /* The calling fiber goes behind all that is ready and all unstarted tasks here. */
 void thrum_give_way(void);
 

@@ -13,6 +13,8 @@
 
 #include <limits.h>
 
+enum { LOOKED_AT = 8 /* nodes, for one that comes twice: there may be many under the lock */ };
+
 static void link_last(struct thrum_task *task, thrum_done *done)
 {
     done->prev = task->done_last;
@@ -38,18 +40,36 @@ static void unlink(struct thrum_task *task, thrum_done *done)
     done->linked = false;
 }
 
-/* Outside of any task, so that whatever would suspend stops the process (thrum_wait_begin). */
+/* Is it in the list already? Its own fields say nothing, for it may never have been set. */
+static bool among_the_last(const struct thrum_task *task, const thrum_done *done)
+{
+    const thrum_done *one = task->done_last;
+
+    for (int i = 0; i < LOOKED_AT && one; i++, one = one->prev)
+        if (one == done)
+            return true;
+    return false;
+}
+
+/*
+ * Outside of any task, so that whatever would suspend stops the process (check_task_runs);
+ * without a limit of the stack to open a group takes its slow path, which looks.
+ */
 static void call(struct thrum_task *task, thrum_done_fn fn, void *arg)
 {
     struct thrum_lane *lane = thrum_lane_self();
     const void *current = lane->current;
+    uintptr_t limit = lane->stack_limit;
 
     if (!thrum_worker_self()) {
         fn(task, arg);
         return;
     }
     lane->current = NULL;
+    lane->stack_limit = 0;
     fn(task, arg);
+    if (lane->stack_limit == 0) /* nobody wants the owner's attention */
+        lane->stack_limit = limit;
     lane->current = current;
 }
 
@@ -96,6 +116,9 @@ void thrum_task_on_end(thrum_task *task, thrum_done *done, thrum_done_fn fn, voi
     waiters_lock(&task->waiters);
     ended = thrum_task_over(task, NULL);
     if (!ended) {
+        if (UNLIKELY(among_the_last(task, done)))
+            thrum_panic("thrum_task_on_end was given a thrum_done that is in use already; take it "
+                        "back by thrum_task_off_end first, or have another one");
         link_last(task, done);
         thrum_task_ref(task);
     }

@@ -485,6 +485,7 @@ int thrum_group_open_slow(thrum_group *group, const thrum_group_options *options
 {
     if (!thrum_worker_self())
         thrum_panic("thrum_group_open was called outside a task; start one with thrum_run");
+    check_task_runs();
     if (options && !options_valid(options)) {
         group->scope.owner = 0;
         return -EINVAL;
@@ -504,6 +505,7 @@ void thrum_group_check_spawn(const struct thrum_group *group)
 {
     if (!thrum_worker_self())
         thrum_panic("a task was spawned from a thread that runs no task; start one with thrum_run");
+    check_task_runs();
     if (!load_relaxed(&group->scope.owner)) /* relaxed: it cannot be closed meanwhile */
         thrum_panic("a task was spawned into a group that is not open");
 }

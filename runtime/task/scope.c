@@ -479,7 +479,10 @@ int thrum_cancel_deliver(void)
     const struct thrum_lane *lane = thrum_lane_self();
     struct strand *strand = strand_of(lane->fiber);
     uint64_t heard;
-    bool found = look(strand, lane->scope, lane->current, &heard);
+    bool found;
+
+    check_task_runs();
+    found = look(strand, lane->scope, lane->current, &heard);
 
     if (found)
         deliver();
@@ -511,6 +514,7 @@ void thrum_check_inside(const char *call)
 {
     if (UNLIKELY(!thrum_lane_self()->fiber) && !thrum_worker_self())
         thrum_panic("%s was called outside a task; start one with thrum_run", call);
+    check_task_runs();
 }
 
 int thrum_scope_begin(thrum_scope *scope, unsigned flags)
@@ -557,8 +561,9 @@ int thrum_shield_end(thrum_shield *shield)
 int thrum_checkpoint(void)
 {
     thrum_point_at(THRUM_POINT_HERE, NULL);
-    thrum_check_inside("thrum_checkpoint");
-    thrum_spend();
+    if (UNLIKELY(!thrum_worker_self()))
+        thrum_check_inside("thrum_checkpoint");
+    thrum_spend(); /* these two see a function of thrum_task_on_end's, soon enough */
     return thrum_cancel_check();
 }
 

@@ -93,6 +93,7 @@ int thrum_sleep_until(thrum_time when)
 
     if (!thrum_worker_self())
         thrum_panic("thrum_sleep was called outside a task; use nanosleep there");
+    check_task_runs();
     if (when.ns <= thrum_world_now())
         return thrum_yield();
     status = thrum_cancel_check();

@@ -31,13 +31,6 @@ static uint64_t key_next(const struct strand *strand)
     return (word & ~(uint64_t)(WAIT_KEY_ONE - 1)) + WAIT_KEY_ONE;
 }
 
-static void check_may_wait(void)
-{
-    if (UNLIKELY(!thrum_lane_self()->current))
-        thrum_panic("a function that thrum_task_on_end was given has tried to wait; it runs in "
-                    "no task, and may only call what any thread may call");
-}
-
 static void begin(struct strand *strand, struct wait *wait, uint64_t flags)
 {
     wait->strand = strand;
@@ -52,7 +45,7 @@ int thrum_wait_begin(struct wait *wait)
 {
     struct strand *strand = strand_of(thrum_lane_self()->fiber);
 
-    check_may_wait();
+    check_task_runs();
     if (UNLIKELY(!load_relaxed(&strand->slot))) { /* relaxed: a hint, looked at again */
         int err = thrum_strand_enter(strand);
 
@@ -78,7 +71,7 @@ bool thrum_wait_begin_now(struct wait *wait)
 
 void thrum_wait_begin_deaf(struct wait *wait)
 {
-    check_may_wait();
+    check_task_runs();
     begin(strand_of(thrum_lane_self()->fiber), wait, WAIT_DEAF);
 }
 
