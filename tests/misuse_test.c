@@ -1154,6 +1154,78 @@ TEST(a_queue_outside_of_its_life)
                         "that was destroyed");
 }
 
+static int come_to_no_barrier(void *arg)
+{
+    static thrum_barrier barrier;
+
+    (void)arg;
+    return thrum_barrier_wait(&barrier, NULL);
+}
+
+static int send_to_nobody(void *arg)
+{
+    static thrum_broadcast broadcast;
+
+    (void)arg;
+    return thrum_broadcast_send(&broadcast, "1");
+}
+
+static int subscribe_to_nothing(void *arg)
+{
+    static thrum_broadcast broadcast;
+    thrum_subscriber subscriber;
+
+    (void)arg;
+    thrum_broadcast_subscribe(&broadcast, &subscriber);
+    return 0;
+}
+
+static int receive_from_nobody(void *arg)
+{
+    static thrum_subscriber subscriber;
+    uint64_t missed;
+    char item;
+
+    (void)arg;
+    return thrum_broadcast_receive(&subscriber, &item, &missed);
+}
+
+static int reschedule_zeroes(void *arg)
+{
+    static thrum_timeout timeout;
+
+    (void)arg;
+    return thrum_timeout_reschedule(&timeout, 5);
+}
+
+static int close_zeroes(void *arg)
+{
+    static thrum_group group;
+
+    (void)arg;
+    return thrum_group_close(&group, 0, NULL);
+}
+
+static int spawn_into_zeroes(void *arg)
+{
+    static thrum_group group;
+
+    (void)arg;
+    return thrum_group_spawn(&group, nothing, NULL, NULL, NULL);
+}
+
+TEST(what_was_never_initialised)
+{
+    spans_die(end_span, "was called on what is not open");
+    dies(reschedule_zeroes, "thrum_timeout_reschedule was called by a task that did not open");
+    dies(close_zeroes, "thrum_group_close was called on what is not open");
+    dies(spawn_into_zeroes, "a task was spawned into a group that is not open");
+    dies(come_to_no_barrier, "a thrum_barrier was used that was never initialised");
+    dies(send_to_nobody, "a thrum_broadcast was used that was never initialised");
+    dies(subscribe_to_nothing, "a thrum_broadcast was used that was never initialised");
+    dies(receive_from_nobody, "a thrum_subscriber was used that has not subscribed");
+}
+
 static int serve(thrum_service *service, void *arg)
 {
     (void)arg;
@@ -1269,6 +1341,24 @@ TEST(an_executor_cannot_wait_for_its_own_call)
     CHECK_EQ(thrum_executor_close(executor, THRUM_FOREVER, NULL), 0);
 }
 
+static int wait_for_calls(void *arg)
+{
+    CHECK_EQ(thrum_executor_close(arg, 1, NULL), THRUM_ENESTED);
+    CHECK_EQ(thrum_executor_close(arg, THRUM_FOREVER, NULL), THRUM_ENESTED);
+    return thrum_to_thread(arg, nothing, NULL); /* nothing has changed */
+}
+
+/* With one worker the call might wait for what runs on it. */
+TEST(a_task_does_not_wait_for_the_calls_of_an_executor)
+{
+    thrum_executor *executor;
+
+    REAL_WORLD_ONLY;
+    CHECK_EQ(thrum_executor_create(&executor, NULL), 0);
+    run_everywhere(wait_for_calls, executor);
+    CHECK_EQ(thrum_executor_close(executor, THRUM_FOREVER, NULL), 0);
+}
+
 static void close_twice_in_a_row(void)
 {
     thrum_runtime *runtime = runtime_with(2);
@@ -1358,6 +1448,106 @@ TEST(calls_from_a_thread_that_runs_no_task)
     CHECK_DEATH(CHECK_EQ(thrum_cancelling(), 1), "thrum_cancelling was called outside a task");
     CHECK_DEATH(CHECK_EQ(thrum_uncancel(), 1), "thrum_uncancel was called outside a task");
     CHECK_DEATH(CHECK_EQ(thrum_event_wait(&event), 0), "thrum_event_wait was called outside");
+}
+
+/* Whatever may wait: objects first, none of which would have to. */
+TEST(objects_of_a_thread_that_runs_no_task)
+{
+    static thrum_mutex mutex;
+    static thrum_cond cond;
+    static thrum_sem sem = THRUM_SEM_INIT(3);
+    static thrum_once once;
+    static thrum_promise promise = THRUM_PROMISE_INIT(NULL, 0);
+    thrum_latch latch;
+    thrum_barrier barrier;
+    thrum_rwlock rwlock;
+    thrum_queue queue;
+    thrum_broadcast broadcast;
+    thrum_subscriber subscriber;
+    unsigned char ring[16];
+    uint64_t missed;
+    int item = 0;
+
+    thrum_latch_init(&latch, 0);
+    thrum_rwlock_init(&rwlock);
+    CHECK_EQ(thrum_barrier_init(&barrier, 1), 0);
+    CHECK_EQ(thrum_promise_set(&promise, NULL), 0);
+    CHECK_EQ(thrum_queue_init(&queue, sizeof item, NULL), 0);
+    CHECK_EQ(thrum_queue_try_put(&queue, &item), 0);
+    CHECK_EQ(thrum_broadcast_init(&broadcast, sizeof item, 4, ring), 0);
+    thrum_broadcast_subscribe(&broadcast, &subscriber);
+    CHECK_EQ(thrum_broadcast_send(&broadcast, &item), 0);
+    CHECK_DEATH((void)!thrum_mutex_lock(&mutex), "thrum_mutex_lock was called outside a task");
+    CHECK_DEATH((void)!thrum_mutex_trylock(&mutex), "thrum_mutex_trylock was called outside");
+    CHECK_DEATH((void)!thrum_cond_wait(&cond, &mutex), "a task that has not locked the mutex");
+    CHECK_DEATH((void)!thrum_sem_acquire(&sem, 1), "thrum_sem_acquire was called outside a task");
+    CHECK_DEATH((void)!thrum_latch_wait(&latch), "thrum_latch_wait was called outside a task");
+    CHECK_DEATH((void)!thrum_barrier_wait(&barrier, NULL), "thrum_barrier_wait was called outside");
+    CHECK_DEATH((void)!thrum_rwlock_read(&rwlock),
+                "a thrum_rwlock was to be locked outside a task");
+    CHECK_DEATH((void)!thrum_rwlock_write(&rwlock), "a thrum_rwlock was to be locked outside");
+    CHECK_DEATH((void)!thrum_once_run(&once, nothing, NULL), "thrum_once_run was called outside");
+    CHECK_DEATH((void)!thrum_promise_wait(&promise, NULL), "thrum_promise_wait was called outside");
+    CHECK_DEATH((void)!thrum_queue_put(&queue, &item), "thrum_queue_put was called outside a task");
+    CHECK_DEATH((void)!thrum_queue_get(&queue, &item), "thrum_queue_get was called outside a task");
+    CHECK_DEATH((void)!thrum_queue_join(&queue), "thrum_queue_join was called outside a task");
+    CHECK_DEATH((void)!thrum_broadcast_receive(&subscriber, &item, &missed),
+                "thrum_broadcast_receive was called outside a task");
+    thrum_queue_destroy(&queue);
+}
+
+static int keep_handle(void *arg)
+{
+    thrum_group group;
+    int status = thrum_group_open(&group, NULL);
+
+    if (!status)
+        status = thrum_group_spawn(&group, nothing, NULL, NULL, arg);
+    return thrum_group_close(&group, status, NULL);
+}
+
+static int no_part(size_t begin, size_t end, void *arg)
+{
+    (void)begin, (void)end, (void)arg;
+    return 0;
+}
+
+/* And tasks; those that are over too. */
+TEST(tasks_of_a_thread_that_runs_no_task)
+{
+    static const thrum_local local = THRUM_LOCAL_INIT(NULL, NULL);
+    thrum_retry_options retry = THRUM_RETRY_OPTIONS_INIT;
+    thrum_runtime *runtime = runtime_with(1);
+    thrum_call call = THRUM_CALL(nothing, NULL);
+    thrum_case now = thrum_case_now();
+    thrum_local_token token;
+    thrum_blocking blocking;
+    thrum_task *task;
+
+    CHECK_EQ(thrum_runtime_run(runtime, keep_handle, &task, NULL), 0);
+    CHECK_DEATH((void)!thrum_task_join(task, NULL), "thrum_task_join was called outside a task");
+    CHECK_DEATH((void)!thrum_shield_join(task, NULL),
+                "thrum_shield_join was called outside a task");
+    CHECK_DEATH((void)!thrum_wait(&task, 1, THRUM_ALL_COMPLETED, 5, NULL), "outside a task");
+    CHECK_DEATH((void)!thrum_wait(&task, 1, THRUM_ALL_COMPLETED, 0, NULL), "outside a task");
+    CHECK_DEATH((void)!thrum_select(&now, 1, 0), "thrum_select was called outside a task");
+    CHECK_DEATH((void)!thrum_gather(&call, 1, THRUM_COLLECT, 0, NULL), "outside a task");
+    CHECK_DEATH((void)!thrum_race(&call, 1, 0, NULL), "outside a task; start one with thrum_run");
+    CHECK_DEATH((void)!thrum_parallel_for(0, 9, 1, no_part, NULL),
+                "outside a task; start one with");
+    CHECK_DEATH((void)!thrum_retry(&retry, nothing, NULL, NULL), "outside a task; start one with");
+    CHECK_DEATH((void)!thrum_to_thread(NULL, nothing, NULL), "thrum_to_thread was called outside");
+    CHECK_DEATH((void)!thrum_to_thread_copy(NULL, nothing, &call, 1, NULL), "was called outside");
+    CHECK_DEATH((void)!thrum_fd_wait(0, THRUM_FD_READ), "thrum_fd_wait was called outside a task");
+    CHECK_DEATH((void)!thrum_local_set(&local, NULL), "thrum_local_set was called outside a task");
+    CHECK_DEATH((void)!thrum_local_swap(&local, NULL, &token),
+                "thrum_local_swap was called outside");
+    CHECK_DEATH(thrum_cancel_absorb(), "thrum_cancel_absorb was called outside a task");
+    CHECK_DEATH((void)thrum_blocking_begin(&blocking), "thrum_blocking_begin was called outside");
+    CHECK_DEATH(thrum_blocking_end(&blocking), "without a thrum_blocking_begin before it");
+    CHECK_EQ(thrum_started(NULL), THRUM_ESTATE); /* nobody waits for its start */
+    thrum_task_unref(task);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
 }
 
 static void *spawn_from_thread(void *arg)

@@ -47,10 +47,10 @@ THRUM_API THRUM_NODISCARD int thrum_executor_create(thrum_executor **out,
  * Take no more calls, wait at most `patience` nanoseconds until those under way
  * have ended, and free it. Calls that have not begun end with THRUM_ESHUTDOWN.
  *
- *   context   a thread that runs no task
+ *   context   a thread that runs no task; a task may with a patience of 0
  *   returns   0; THRUM_ETIMEOUT: *busy (unless NULL) calls still run. Nothing is freed: close it
  *             again later, or leave it; -EINVAL: a negative patience; -EDEADLK: called by one of
- *             its calls
+ *             its calls; THRUM_ENESTED: a task would wait here, nothing has changed
  */
 THRUM_API THRUM_NODISCARD int thrum_executor_close(thrum_executor *executor, int64_t patience,
                                                    size_t *busy);

@@ -227,6 +227,8 @@ int thrum_executor_close(thrum_executor *executor, int64_t patience, size_t *bus
         return -EINVAL;
     if (thrum_threads_mine(executor))
         return -EDEADLK;
+    if (patience > 0 && thrum_worker_self()) /* its calls may wait for what runs on this worker */
+        return THRUM_ENESTED;
     thrum_executor_shut(executor);
     left = thrum_executor_wait(executor, patience);
     if (busy)

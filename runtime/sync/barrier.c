@@ -104,6 +104,8 @@ static int come(thrum_barrier *barrier, struct waiter *self, uint32_t *index)
         *index = barrier->parties - 1;
         end_round(barrier, TOLD_PASS);
         return 0;
+    } else if (UNLIKELY(barrier->parties == 0)) {
+        thrum_panic("a thrum_barrier was used that was never initialised (thrum_barrier_init)");
     } else if (self) {
         barrier->waiting++;
         self->stamp = list->state;

@@ -44,11 +44,18 @@ void thrum_broadcast_destroy(thrum_broadcast *broadcast)
     waiters_unlock(list_of(broadcast));
 }
 
+static void check(const thrum_broadcast *broadcast)
+{
+    if (UNLIKELY(broadcast->limit == 0))
+        thrum_panic("a thrum_broadcast was used that was never initialised (thrum_broadcast_init)");
+}
+
 void thrum_broadcast_subscribe(thrum_broadcast *broadcast, thrum_subscriber *subscriber)
 {
     thrum_point_at(THRUM_POINT_RELEASE, broadcast);
     subscriber->broadcast = broadcast;
     waiters_lock(list_of(broadcast));
+    check(broadcast);
     subscriber->next = broadcast->sent;
     waiters_unlock(list_of(broadcast));
 }
@@ -68,6 +75,7 @@ int thrum_broadcast_send(thrum_broadcast *broadcast, const void *item)
         waiters_unlock(list);
         return THRUM_ESHUTDOWN;
     }
+    check(broadcast);
     memcpy(place_of(broadcast, broadcast->sent), item, broadcast->item);
     broadcast->sent++;
     thrum_waiters_wake_all(&list->lock, list, NULL, NULL);
@@ -104,6 +112,9 @@ int thrum_broadcast_try_receive(thrum_subscriber *subscriber, void *item, uint64
     struct waiters *list = list_of(subscriber->broadcast);
     int status;
 
+    if (UNLIKELY(!list))
+        thrum_panic("a thrum_subscriber was used that has not subscribed "
+                    "(thrum_broadcast_subscribe)");
     thrum_point_at(THRUM_POINT_ACQUIRE, subscriber->broadcast);
     waiters_lock(list);
     status = receive(subscriber, item, missed);
