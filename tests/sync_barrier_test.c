@@ -103,6 +103,17 @@ static int broken(void *arg)
     CHECK_EQ(thrum_barrier_wait(&arena.barrier, NULL), THRUM_EBROKEN);
     thrum_barrier_reset(&arena.barrier);
     CHECK(!thrum_barrier_broken(&arena.barrier));
+    for (int i = 0; i < 2; i++) { /* and it can be passed again; a reset of nobody harms nobody */
+        thrum_group group;
+
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        spawn_some(&group, &arena, racers, RACERS);
+        CHECK_EQ(thrum_barrier_wait(&arena.barrier, NULL), 0);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        for (int k = 0; k < RACERS; k++)
+            CHECK_EQ(racers[k].status, 0);
+        thrum_barrier_reset(&arena.barrier);
+    }
     thrum_barrier_destroy(&arena.barrier);
     return 0;
 }

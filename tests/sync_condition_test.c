@@ -239,6 +239,53 @@ TEST(a_notification_of_a_cancelled_one_goes_to_the_next)
     run_everywhere(passed_on, NULL);
 }
 
+/*
+ * Notified, and cancelled before it has the mutex again, which the notifier still has: either it
+ * takes what there is, or the notification goes on to the other. Nothing is lost.
+ */
+static int notified_and_cancelled(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < many(2000) + 1; i++) {
+        struct box box = BOX_INIT;
+        struct racer racers[2];
+        thrum_task *first;
+        thrum_group group;
+
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        for (int k = 0; k < 2; k++) {
+            racers[k] = (struct racer){&box, k, NEVER_RAN};
+            CHECK_EQ(thrum_group_spawn(&group, take, &racers[k], NULL, k ? NULL : &first), 0);
+        }
+        await_waiting(&box, 2);
+        lock(&box);
+        box.tokens = 1;
+        thrum_cond_notify(&box.cond, 1);
+        if (i & 1)
+            thrum_yield();
+        thrum_task_cancel(first, 0, NULL);
+        if (i & 2)
+            thrum_yield();
+        CHECK_EQ(box.waiting, 2); /* both still have to have the mutex */
+        unlock(&box);
+        while (!thrum_task_ended(first, NULL))
+            thrum_yield();
+        if (racers[0].status == 0)
+            put(&box, 1); /* the other waits for his own */
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        CHECK_EQ(racers[1].status, 0);
+        CHECK_EQ(box.tokens, 0);
+        CHECK(!thrum_mutex_locked(&box.mutex));
+        thrum_task_unref(first);
+    }
+    return 0;
+}
+
+TEST(who_is_cancelled_before_it_has_the_mutex_loses_no_notification)
+{
+    run_everywhere(notified_and_cancelled, NULL);
+}
+
 /* ---- two conditions, crowds, misuse ---------------------------------------------------------- */
 
 struct buffer {

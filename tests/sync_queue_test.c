@@ -390,6 +390,131 @@ TEST(an_immediate_shutdown_drops_what_is_left)
     run_everywhere(dropped, NULL);
 }
 
+/* All who wait are woken: to put, for the end of the work; what is dropped is done. */
+static int woken_by_drop(void *arg)
+{
+    thrum_queue_options options = bounded(2);
+    thrum_queue queue;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &options), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(thrum_queue_put(&queue, &i), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(thrum_group_spawn(&group, put_or_shut, &queue, NULL, NULL), 0);
+        CHECK_EQ(thrum_group_spawn(&group, join_it, &queue, NULL, NULL), 0);
+    }
+    thrum_yield();
+    thrum_queue_shutdown(&queue, true);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0); /* nobody says that anything is done */
+    CHECK_EQ(thrum_queue_unfinished(&queue), 0);
+    CHECK_EQ(thrum_queue_task_done(&queue), -EINVAL);
+    CHECK_EQ(thrum_queue_join(&queue), 0);
+    thrum_queue_shutdown(&queue, true);
+    thrum_queue_shutdown(&queue, false); /* it stays as it is */
+    CHECK_EQ(thrum_queue_get(&queue, &(int){0}), THRUM_ESHUTDOWN);
+    thrum_queue_destroy(&queue);
+    return 0;
+}
+
+TEST(an_immediate_shutdown_wakes_all_who_wait)
+{
+    run_everywhere(woken_by_drop, NULL);
+}
+
+static int get_or_shut(void *arg)
+{
+    int item;
+
+    CHECK_EQ(thrum_queue_get(arg, &item), THRUM_ESHUTDOWN);
+    return 0;
+}
+
+/* Of an empty one those who get are told; from then on also who will not wait. */
+static int shut_twice(void *arg)
+{
+    thrum_queue_options options = bounded(1);
+    thrum_queue queue;
+    thrum_group group;
+    int item = 4;
+
+    (void)arg;
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &options), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(thrum_group_spawn(&group, get_or_shut, &queue, NULL, NULL), 0);
+    thrum_yield();
+    thrum_queue_shutdown(&queue, false);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(thrum_queue_try_put(&queue, &item), THRUM_ESHUTDOWN);
+    CHECK_EQ(thrum_queue_try_get(&queue, &item), THRUM_ESHUTDOWN);
+    thrum_queue_destroy(&queue);
+
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), &options), 0);
+    CHECK_EQ(thrum_queue_put(&queue, &item), 0);
+    thrum_queue_shutdown(&queue, false);
+    CHECK_EQ(thrum_queue_try_put(&queue, &item), THRUM_ESHUTDOWN); /* full or not */
+    CHECK_EQ(thrum_queue_count(&queue), 1);
+    thrum_queue_shutdown(&queue, true); /* what was to be drained is dropped after all */
+    CHECK_EQ(thrum_queue_count(&queue), 0);
+    CHECK_EQ(thrum_queue_unfinished(&queue), 0);
+    CHECK_EQ(thrum_queue_try_get(&queue, &item), THRUM_ESHUTDOWN);
+    thrum_queue_destroy(&queue);
+    return 0;
+}
+
+TEST(a_queue_that_is_shut_down_says_so_to_all)
+{
+    run_everywhere(shut_twice, NULL);
+}
+
+static int join_or_leave(void *arg)
+{
+    struct racer *racer = arg;
+
+    racer->status = thrum_queue_join(racer->arena);
+    return racer->status;
+}
+
+/* One who joins is cancelled; the others, and the work, know nothing of it. */
+static int left_join(void *arg)
+{
+    struct racer racers[3];
+    thrum_task *tasks[3];
+    thrum_queue queue;
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_queue_init(&queue, sizeof(int), NULL), 0);
+    CHECK_EQ(thrum_queue_put(&queue, &(int){1}), 0);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        racers[i] = (struct racer){&queue, i, THRUM_ECANCELED};
+        CHECK_EQ(thrum_group_spawn(&group, join_or_leave, &racers[i], NULL, &tasks[i]), 0);
+    }
+    thrum_yield();
+    CHECK(thrum_task_cancel(tasks[1], 0, NULL));
+    while (!thrum_task_ended(tasks[1], NULL))
+        thrum_yield();
+    CHECK(!thrum_task_ended(tasks[0], NULL) && !thrum_task_ended(tasks[2], NULL));
+    CHECK_EQ(get(&queue), 1);
+    CHECK_EQ(thrum_queue_task_done(&queue), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(racers[i].status, i == 1 ? THRUM_ECANCELED : 0);
+        thrum_task_unref(tasks[i]);
+    }
+    thrum_queue_destroy(&queue);
+    return 0;
+}
+
+TEST(who_joins_may_be_cancelled)
+{
+    run_everywhere(left_join, NULL);
+}
+
 /* ---- cancels --------------------------------------------------------------------------------- */
 
 /* What was put without a failure, and what was got: every item counts 1 << 8 * number. */

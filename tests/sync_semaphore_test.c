@@ -161,6 +161,43 @@ TEST(who_gives_up_lets_those_behind_him_go)
     CHECK_EQ(run_with(1, first_gives_up, NULL), 0);
 }
 
+/* Some in the middle give up: the permits go to the others, in their order. */
+static int middle_gives_up(void *arg)
+{
+    struct line line = {THRUM_SEM_INIT(0), 1};
+    struct racer racers[7];
+    thrum_task *tasks[7];
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = 1; i < 7; i++) { /* of whom 2 and 3 give up */
+        racers[i] = (struct racer){&line, i < 4 ? i : i - 2, NEVER_RAN};
+        CHECK_EQ(thrum_group_spawn(&group, stand, &racers[i], NULL, &tasks[i]), 0);
+    }
+    thrum_yield();
+    for (int i = 2; i < 4; i++)
+        CHECK(thrum_task_cancel(tasks[i], 0, NULL));
+    CHECK_EQ(thrum_sem_release(&line.sem, 2), 0); /* they may not have left yet */
+    thrum_yield();
+    CHECK_EQ(line.next, 3);
+    CHECK_EQ(thrum_sem_release(&line.sem, 3), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(line.next, 5);
+    CHECK_EQ(thrum_sem_permits(&line.sem), 1);
+    for (int i = 1; i < 7; i++) {
+        CHECK_EQ(racers[i].status, i == 2 || i == 3 ? THRUM_ECANCELED : 0);
+        thrum_task_unref(tasks[i]);
+    }
+    return 0;
+}
+
+TEST(who_gives_up_in_the_middle_changes_no_order)
+{
+    IN_ORDER_ONLY;
+    CHECK_EQ(run_with(1, middle_gives_up, NULL), 0);
+}
+
 /* ---- cancel against release ------------------------------------------------------------------ */
 
 static uint32_t wants(int number)

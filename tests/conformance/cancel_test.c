@@ -27,6 +27,7 @@ RULE(a_task_that_has_ended_cannot_be_cancelled)
         EXPECT_EQ(thrum_task_join(task, NULL), 0);
         EXPECT(!thrum_task_cancel(task, 0, NULL));
         EXPECT(!thrum_task_cancel(task, 0, NULL));
+        EXPECT_EQ(thrum_task_cancelling(task), 0); /* what was refused is not counted */
     }
     EXPECT_EQ(finish(task).kind, THRUM_OK);
     EXPECT_EQ(close_group(&group, 0), 0);
@@ -175,6 +176,152 @@ RULE(after_uncancel_a_new_request_is_delivered_anew)
     EXPECT_EQ(steps.seen[1], 0);
     EXPECT_EQ(steps.seen[2], 0);
     EXPECT_EQ(steps.seen[3], THRUM_ECANCELED);
+}
+
+/* Told, and taken back: what the task returns then is how it ends, a cancel's status too. */
+static int takes_back_and_returns(void *arg)
+{
+    struct steps *steps = arg;
+
+    SPAN;
+    raise_flag(&steps->ready);
+    steps->seen[0] = thrum_sleep(THRUM_FOREVER);
+    steps->seen[1] = thrum_uncancel();
+    return steps->seen[2];
+}
+
+RULE(who_has_taken_a_request_back_ends_as_it_says)
+{
+    static const int statuses[] = {5, -EIO, THRUM_ECANCELED};
+    static const enum thrum_kind kinds[] = {THRUM_OK, THRUM_FAILED, THRUM_CANCELLED};
+
+    SPAN;
+    for (int i = 0; i < 3; i++) {
+        struct steps steps = {.ready = THRUM_EVENT_INIT, .seen = {0, 7, statuses[i], 0}};
+        thrum_group group;
+        thrum_task *task;
+        struct finish end;
+
+        open_collecting(&group);
+        task = spawn(&group, takes_back_and_returns, &steps);
+        AWAIT(&steps.ready);
+        if (task)
+            EXPECT(thrum_task_cancel(task, 0, NULL));
+        end = finish(task);
+        EXPECT_EQ(end.kind, kinds[i]);
+        EXPECT_EQ(end.status, statuses[i]);
+        EXPECT_EQ(close_group(&group, 0), kinds[i] == THRUM_FAILED ? THRUM_EGROUP : 0);
+        EXPECT_EQ(steps.seen[0], THRUM_ECANCELED);
+        EXPECT_EQ(steps.seen[1], 0);
+    }
+}
+
+/* asyncio's cancelling_level_preserved: groups and timeouts cancel, and request nothing. */
+static int fails_in_a_group(void)
+{
+    static const int code = -EIO;
+    thrum_group group;
+    int status;
+
+    open_group(&group);
+    EXPECT_EQ(spawn_forgotten(&group, fail_with, (void *)(uintptr_t)&code), 0);
+    status = rest();
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    return close_group(&group, status);
+}
+
+static int times_out(void)
+{
+    thrum_timeout timeout;
+
+    CHECK_EQ(thrum_timeout_begin(&timeout, 0), 0);
+    return thrum_timeout_end(&timeout, thrum_yield());
+}
+
+static int counts_through_scopes(void *arg)
+{
+    struct steps *steps = arg;
+
+    SPAN;
+    thrum_cancel_absorb();
+    for (int requests = 0; requests < 2; requests++) {
+        EXPECT_EQ(thrum_cancelling(), requests);
+        EXPECT_EQ(fails_in_a_group(), THRUM_EGROUP);
+        EXPECT_EQ(thrum_cancelling(), requests);
+        EXPECT_EQ(times_out(), THRUM_ETIMEOUT);
+        EXPECT_EQ(thrum_cancelling(), requests);
+        if (requests == 0) {
+            raise_flag(&steps->ready);
+            EXPECT_EQ(rest(), THRUM_ECANCELED);
+        }
+    }
+    return thrum_uncancel();
+}
+
+RULE(groups_and_timeouts_leave_the_count_alone)
+{
+    struct steps steps = {.ready = THRUM_EVENT_INIT};
+    thrum_group group;
+    thrum_task *task;
+    struct finish end;
+
+    SPAN;
+    open_group(&group);
+    task = spawn(&group, counts_through_scopes, &steps);
+    AWAIT(&steps.ready);
+    if (task)
+        EXPECT(thrum_task_cancel(task, 0, NULL));
+    end = finish(task);
+    EXPECT_EQ(end.kind, THRUM_OK);
+    EXPECT_EQ(end.status, 0);
+    EXPECT_EQ(close_group(&group, 0), 0);
+}
+
+/* asyncio's test_cancel_current_task: told at the next suspension, or never, or taken back. */
+struct oneself {
+    thrum_task *task;
+    thrum_event known;
+    int way;
+};
+
+static int cancels_itself(void *arg)
+{
+    struct oneself *self = arg;
+
+    SPAN;
+    AWAIT(&self->known);
+    if (!self->task)
+        return 0;
+    EXPECT(thrum_task_cancel(self->task, 0, NULL));
+    EXPECT_EQ(thrum_cancelling(), 1);
+    EXPECT(thrum_cancel_pending());
+    switch (self->way) {
+    case 0:
+        return rest();
+    case 1:
+        EXPECT_EQ(thrum_uncancel(), 0);
+        EXPECT_EQ(thrum_yield(), 0);
+        return 3;
+    default:
+        return 3;
+    }
+}
+
+RULE(a_task_may_cancel_itself)
+{
+    static const enum thrum_kind kinds[] = {THRUM_CANCELLED, THRUM_OK, THRUM_CANCELLED};
+
+    SPAN;
+    for (int way = 0; way < 3; way++) {
+        struct oneself self = {.known = THRUM_EVENT_INIT, .way = way};
+        thrum_group group;
+
+        open_group(&group);
+        self.task = spawn(&group, cancels_itself, &self);
+        raise_flag(&self.known);
+        EXPECT_EQ(finish(self.task).kind, kinds[way]);
+        EXPECT_EQ(close_group(&group, 0), 0);
+    }
 }
 
 /* ---- delivery -------------------------------------------------------------------------------- */
@@ -582,6 +729,30 @@ RULE(a_task_that_has_not_heard_of_the_second_request_ends_cancelled)
     EXPECT_EQ(end.kind, THRUM_CANCELLED);
 }
 
+static int computes_then_waits(void *arg)
+{
+    struct steps *steps = arg;
+    int64_t end = thrum_now().ns + thrum_s(20);
+
+    SPAN;
+    raise_flag(&steps->ready);
+    while (!raised(&steps->go) && thrum_now().ns < end && !disturbed())
+        continue;
+    steps->seen[0] = thrum_event_wait(&steps->event);
+    return steps->seen[0];
+}
+
+/* Cancelled while it computes, and not interrupted: the wait that follows returns at once. */
+RULE(who_computes_is_told_by_its_next_wait)
+{
+    struct finish end = {.kind = THRUM_OK};
+
+    SPAN;
+    cancel_from_outside(computes_then_waits, cancel_from_thread, &end);
+    EXPECT_EQ(end.kind, THRUM_CANCELLED);
+    EXPECT_EQ(end.status, THRUM_ECANCELED);
+}
+
 /* ---- edge and level -------------------------------------------------------------------------- */
 
 RULE(a_cancel_is_delivered_once)
@@ -601,6 +772,25 @@ RULE(a_cancel_is_delivered_once)
     EXPECT_EQ(thrum_checkpoint(), THRUM_ECANCELED);
     EXPECT_EQ(thrum_checkpoint(), 0);
     EXPECT(thrum_scope_cancelled(&scope));
+    EXPECT_EQ(thrum_scope_end(&scope, THRUM_ECANCELED), 0);
+}
+
+RULE(requests_that_come_before_a_delivery_are_delivered_together)
+{
+    thrum_shield shield;
+    thrum_scope scope;
+
+    SPAN;
+    CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
+    for (int i = 0; i < 3; i++)
+        thrum_scope_cancel(&scope, 0, NULL);
+    EXPECT_EQ(thrum_yield(), THRUM_ECANCELED);
+    EXPECT_EQ(thrum_yield(), 0);
+    thrum_shield_begin(&shield);
+    for (int i = 0; i < 3; i++)
+        thrum_scope_cancel(&scope, 0, NULL);
+    EXPECT_EQ(thrum_shield_end(&shield), THRUM_ECANCELED);
+    EXPECT_EQ(thrum_yield(), 0);
     EXPECT_EQ(thrum_scope_end(&scope, THRUM_ECANCELED), 0);
 }
 
@@ -977,6 +1167,55 @@ RULE(a_reason_goes_down_through_joins)
     EXPECT_EQ(steps.seen[3], 0);
 }
 
+/* Three deep: each joins the next, and all wait for the last one's end. */
+struct chain {
+    thrum_task *next;
+    thrum_event ready;
+};
+
+static int joins_the_next(void *arg)
+{
+    struct chain *chain = arg;
+    struct finish end;
+
+    SPAN;
+    raise_flag(&chain->ready);
+    end = finish(thrum_task_ref(chain->next));
+    EXPECT_EQ(end.join, THRUM_ECANCELED);
+    EXPECT_EQ(end.kind, THRUM_CANCELLED);
+    return end.join;
+}
+
+RULE(a_cancel_goes_down_a_chain_of_joins)
+{
+    struct steps steps = {.ready = THRUM_EVENT_INIT};
+    struct chain chain[3];
+    thrum_task *tasks[4];
+    thrum_group group;
+
+    SPAN;
+    memset(chain, 0, sizeof chain);
+    open_group(&group);
+    tasks[0] = spawn(&group, tells_why, &steps);
+    for (int i = 0; i < 3; i++) {
+        chain[i].next = tasks[i];
+        tasks[i + 1] = tasks[i] ? spawn(&group, joins_the_next, &chain[i]) : NULL;
+    }
+    AWAIT(&steps.ready);
+    for (int i = 0; i < 3; i++)
+        AWAIT(&chain[i].ready);
+    if (tasks[3])
+        EXPECT(thrum_task_cancel(tasks[3], -EBUSY, "enough"));
+    EXPECT_EQ(finish(tasks[3]).kind, THRUM_CANCELLED);
+    for (int i = 0; i < 3; i++) {
+        EXPECT(!tasks[i] || thrum_task_ended(tasks[i], NULL));
+        EXPECT_EQ(finish(tasks[i]).kind, THRUM_CANCELLED);
+    }
+    EXPECT_EQ(close_group(&group, 0), 0);
+    EXPECT_EQ(steps.seen[2], -EBUSY);
+    EXPECT_EQ(steps.seen[3], 0);
+}
+
 static int waits_to_be_cancelled(void *arg)
 {
     SPAN;
@@ -1170,6 +1409,37 @@ RULE(a_cancel_leaves_others_alone)
     EXPECT_EQ(finish(other).kind, THRUM_OK);
     EXPECT_EQ(close_group(&group, 0), 0);
     thrum_event_destroy(&steps.event);
+}
+
+/* Trio's inheritance: who spawns stands in the scope, the group in which the task lives does not. */
+RULE(a_task_belongs_to_its_group_not_to_the_scope_of_its_spawner)
+{
+    thrum_event go = THRUM_EVENT_INIT;
+    thrum_timeout timeout;
+    thrum_group group;
+    thrum_scope scope;
+    thrum_task *tasks[2];
+    int status;
+
+    SPAN;
+    open_group(&group);
+    CHECK_EQ(thrum_scope_begin(&scope, 0), 0);
+    tasks[0] = spawn(&group, wait_event, &go);
+    thrum_scope_cancel(&scope, 0, NULL);
+    status = thrum_yield();
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    EXPECT_EQ(thrum_scope_end(&scope, status), 0);
+    CHECK_EQ(thrum_timeout_begin(&timeout, 0), 0);
+    tasks[1] = spawn(&group, wait_event, &go);
+    status = thrum_yield();
+    EXPECT_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+    EXPECT_EQ(thrum_yield(), 0);
+    for (int i = 0; i < 2; i++)
+        EXPECT(!tasks[i] || !thrum_task_ended(tasks[i], NULL));
+    raise_flag(&go);
+    for (int i = 0; i < 2; i++)
+        EXPECT_EQ(finish(tasks[i]).kind, THRUM_OK);
+    EXPECT_EQ(close_group(&group, 0), 0);
 }
 
 struct whole {

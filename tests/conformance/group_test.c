@@ -423,6 +423,173 @@ RULE(a_cancel_from_outside_with_failures_is_delivered_once_more)
     EXPECT_EQ(thrum_scope_end(&scope, 0), 0);
 }
 
+struct exiting {
+    struct failing failing;
+    thrum_event closing;
+    thrum_event over;
+    thrum_event cleaned;
+    int seen[4];
+};
+
+static int cleans_up_and_fails(void *arg)
+{
+    struct exiting *exiting = arg;
+    int status = fails_late(&exiting->failing);
+    thrum_shield shield;
+
+    SPAN;
+    thrum_shield_begin(&shield); /* whatever comes now, its cleanup takes its time */
+    raise_flag(&exiting->closing);
+    AWAIT(&exiting->over);
+    raise_flag(&exiting->cleaned);
+    (void)!thrum_shield_end(&shield);
+    return status;
+}
+
+static int exits(void *arg)
+{
+    struct exiting *exiting = arg;
+    thrum_group group;
+
+    SPAN;
+    thrum_cancel_absorb();
+    open_group(&group);
+    EXPECT_EQ(spawn_forgotten(&group, cleans_up_and_fails, exiting), 0);
+    exiting->seen[0] = close_group(&group, 0);
+    exiting->seen[1] = raised(&exiting->cleaned);
+    exiting->seen[2] = thrum_yield();
+    exiting->seen[3] = thrum_yield();
+    return 0;
+}
+
+/* The same in exit: asked again and again it waits for all, and is told once. */
+static void exit_under_requests(int code, int closes, int then)
+{
+    struct exiting exiting = {.failing = {.code = code}};
+    thrum_group group;
+    thrum_task *task;
+
+    open_group(&group);
+    task = spawn(&group, exits, &exiting);
+    AWAIT(&exiting.failing.ready);
+    for (int i = 0; task && i < 3; i++) {
+        EXPECT(thrum_task_cancel(task, 0, NULL));
+        AWAIT(&exiting.closing); /* it has told its child */
+        for (int k = 0; k < 3; k++)
+            EXPECT_EQ(thrum_yield(), 0);
+        EXPECT(!thrum_task_ended(task, NULL));
+    }
+    raise_flag(&exiting.over);
+    EXPECT_EQ(finish(task).kind, THRUM_OK);
+    EXPECT_EQ(close_group(&group, 0), 0);
+    EXPECT_EQ(exiting.seen[0], closes);
+    EXPECT_EQ(exiting.seen[1], 1);
+    EXPECT_EQ(exiting.seen[2], then);
+    EXPECT_EQ(exiting.seen[3], 0);
+}
+
+RULE(close_waits_however_often_it_is_cancelled)
+{
+    SPAN;
+    exit_under_requests(THRUM_ECANCELED, THRUM_ECANCELED, 0);
+}
+
+RULE(cancels_in_close_with_failures_are_delivered_once_more)
+{
+    SPAN;
+    exit_under_requests(-EIO, THRUM_EGROUP, THRUM_ECANCELED);
+}
+
+/* asyncio's test_nested_groups_both_cancelled. */
+RULE(a_group_inside_of_one_that_fails_too_tells_of_its_own)
+{
+    thrum_error *errors[2];
+    thrum_group outer, inner;
+    int status;
+
+    SPAN;
+    open_group(&outer);
+    open_group(&inner);
+    EXPECT_EQ(spawn_forgotten(&inner, fail_with, (void *)(uintptr_t)&denied), 0);
+    EXPECT_EQ(spawn_forgotten(&outer, fail_with, (void *)(uintptr_t)&broken), 0);
+    status = rest();
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    EXPECT_EQ(thrum_group_close(&inner, status, &errors[0]), THRUM_EGROUP);
+    EXPECT_EQ(thrum_error_count(errors[0]), 1);
+    EXPECT(has_code(errors[0], -EPERM));
+    /* taken, as by an except*: the outer group's failure is told at the next suspension */
+    status = rest();
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    EXPECT_EQ(thrum_group_close(&outer, status, &errors[1]), THRUM_EGROUP);
+    EXPECT_EQ(thrum_error_count(errors[1]), 1);
+    EXPECT(has_code(errors[1], -EIO));
+    EXPECT_EQ(thrum_yield(), 0);
+    thrum_error_free(errors[0]);
+    thrum_error_free(errors[1]);
+}
+
+/* asyncio's test_error_and_cancel: a request that comes with the failure is told after it. */
+struct both {
+    thrum_event ready;
+    thrum_event fail;
+    int code;
+    int seen[3];
+};
+
+static int fails_together(void *arg)
+{
+    struct both *both = arg;
+    thrum_shield shield;
+
+    SPAN;
+    thrum_shield_begin(&shield); /* the request reaches it too */
+    raise_flag(&both->ready);
+    AWAIT(&both->fail);
+    (void)!thrum_shield_end(&shield);
+    return both->code;
+}
+
+static int is_cancelled_and_fails(void *arg)
+{
+    struct both *both = arg;
+    thrum_shield shield;
+    thrum_group group;
+
+    SPAN;
+    open_group(&group);
+    thrum_shield_begin(&shield);
+    EXPECT_EQ(spawn_forgotten(&group, fails_together, both), 0);
+    AWAIT(&both->fail);
+    (void)!thrum_shield_end(&shield); /* the failure, or the request, or both */
+    both->seen[0] = close_group(&group, rest());
+    both->seen[1] = thrum_cancelling();
+    both->seen[2] = rest();
+    return both->seen[2];
+}
+
+RULE(a_request_that_comes_with_a_failure_is_told_after_it)
+{
+    struct both both = {.code = -EIO};
+    thrum_group group;
+    thrum_task *task;
+
+    SPAN;
+    open_group(&group);
+    task = spawn(&group, is_cancelled_and_fails, &both);
+    AWAIT(&both.ready);
+    if (task) {
+        EXPECT_EQ(thrum_task_cancelling(task), 0);
+        EXPECT(thrum_task_cancel(task, 0, NULL));
+        EXPECT_EQ(thrum_task_cancelling(task), 1);
+    }
+    raise_flag(&both.fail);
+    EXPECT_EQ(finish(task).kind, THRUM_CANCELLED);
+    EXPECT_EQ(close_group(&group, 0), 0);
+    EXPECT_EQ(both.seen[0], THRUM_EGROUP);
+    EXPECT_EQ(both.seen[1], 1);
+    EXPECT_EQ(both.seen[2], THRUM_ECANCELED);
+}
+
 /* ---- cancelling a group ----------------------------------------------------------------------- */
 
 RULE(a_cancelled_group_closes_without_error)

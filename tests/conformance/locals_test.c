@@ -103,6 +103,29 @@ TEST(outside_tasks_a_local_has_its_initial_value)
     CHECK_DEATH((void)!thrum_local_set(&local, NULL), "outside a task");
 }
 
+static int sets_and_ends(void *arg)
+{
+    CHECK_EQ(get(0), UNSET);
+    set(0, *(const int *)arg);
+    CHECK_EQ(get(0), *(const int *)arg);
+    return 0;
+}
+
+/* asyncio's Runner keeps its context from run to run; here each run begins anew. */
+TEST(a_run_begins_with_initial_values)
+{
+    static const int counts[] = {1, 2, 8};
+
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        thrum_runtime *runtime = runtime_with(counts[i]);
+
+        for (int n = 0; n < 3; n++)
+            CHECK_EQ(thrum_runtime_run(runtime, sets_and_ends, &n, NULL), 0);
+        CHECK_EQ(thrum_runtime_close(runtime), 0);
+        CHECK_EQ(alive, 0);
+    }
+}
+
 static int sets_again_and_again(void *arg)
 {
     (void)arg;

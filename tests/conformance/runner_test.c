@@ -500,6 +500,31 @@ TEST(sigint_cancels_those_who_sleep)
     interrupt_each(until_interrupted_asleep);
 }
 
+/* Who swallows it ends as he likes: its status is what run returns. */
+static int swallow_the_interrupt(void *arg)
+{
+    CHECK_EQ(until_interrupted_asleep(arg), THRUM_ECANCELED);
+    CHECK_EQ(thrum_sleep(1000), 0); /* told once */
+    return 3;
+}
+
+TEST(a_sigint_that_is_swallowed_changes_no_result)
+{
+    for (size_t i = 0; i < COUNTS; i++) {
+        thrum_runtime *runtime = handling(counts[i]);
+
+        for (int k = 0; k < 3; k++) {
+            uint32_t going = 0;
+            pthread_t thread;
+
+            CHECK_EQ(pthread_create(&thread, NULL, interrupt, &going), 0);
+            CHECK_EQ(thrum_runtime_run(runtime, swallow_the_interrupt, &going, NULL), 3);
+            CHECK_EQ(pthread_join(thread, NULL), 0);
+        }
+        CHECK_EQ(thrum_runtime_close(runtime), 0);
+    }
+}
+
 TEST(sigint_cancels_those_who_compute)
 {
     interrupt_each(until_interrupted_busy);

@@ -194,6 +194,51 @@ RULE(a_timeout_works_in_the_cleanup_of_a_cancelled_task)
     EXPECT_EQ(thrum_scope_end(&scope, THRUM_ECANCELED), 0);
 }
 
+/* asyncio's test_timeout_after_cancellation and test_cancel_in_timeout_after_cancellation. */
+struct cleaning {
+    thrum_event ready[2];
+    int seen[4];
+};
+
+static int cleans_up_in_time(void *arg)
+{
+    struct cleaning *cleaning = arg;
+    thrum_timeout timeout;
+
+    SPAN;
+    raise_flag(&cleaning->ready[0]);
+    cleaning->seen[0] = rest();
+    CHECK_EQ(thrum_timeout_begin(&timeout, 0), 0);
+    cleaning->seen[1] = thrum_timeout_end(&timeout, rest());
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_s(1000)), 0);
+    raise_flag(&cleaning->ready[1]);
+    cleaning->seen[2] = thrum_timeout_end(&timeout, rest());
+    cleaning->seen[3] = thrum_timeout_expired(&timeout);
+    return cleaning->seen[2];
+}
+
+RULE(cleanup_after_a_request_is_timed_out_and_requested_to_end)
+{
+    struct cleaning cleaning = {.seen = {0, 0, 0, 0}};
+    thrum_group group;
+    thrum_task *task;
+
+    SPAN;
+    open_group(&group);
+    task = spawn(&group, cleans_up_in_time, &cleaning);
+    for (int i = 0; i < 2; i++) {
+        AWAIT(&cleaning.ready[i]);
+        if (task)
+            EXPECT(thrum_task_cancel(task, 0, NULL));
+    }
+    EXPECT_EQ(finish(task).kind, THRUM_CANCELLED);
+    EXPECT_EQ(close_group(&group, 0), 0);
+    EXPECT_EQ(cleaning.seen[0], THRUM_ECANCELED);
+    EXPECT_EQ(cleaning.seen[1], THRUM_ETIMEOUT);
+    EXPECT_EQ(cleaning.seen[2], THRUM_ECANCELED);
+    EXPECT_EQ(cleaning.seen[3], 0);
+}
+
 /* ---- nested ---------------------------------------------------------------------------------- */
 
 RULE(of_nested_timeouts_with_one_deadline_the_outermost_says_so)
@@ -282,6 +327,42 @@ RULE(many_timeouts_deep_each_takes_back_its_own)
     EXPECT_EQ(thrum_yield(), 0);
 }
 
+/* asyncio's test_nested_timeouts_loop_busy: both are overdue when the task comes to wait. */
+RULE(of_two_that_are_overdue_the_outer_says_so)
+{
+    thrum_timeout outer, inner;
+    thrum_time now = thrum_now();
+    int status;
+
+    SPAN;
+    for (int i = 0; i < 2; i++) { /* whichever was the earlier */
+        CHECK_EQ(thrum_timeout_begin_at(&outer, thrum_later(now, i ? -1000 : -2000)), 0);
+        CHECK_EQ(thrum_timeout_begin_at(&inner, thrum_later(now, i ? -2000 : -1000)), 0);
+        status = thrum_sleep(thrum_s(1000));
+        EXPECT_EQ(status, THRUM_ECANCELED);
+        status = thrum_timeout_end(&inner, status);
+        EXPECT_EQ(status, THRUM_ECANCELED);
+        EXPECT_EQ(thrum_timeout_end(&outer, status), THRUM_ETIMEOUT);
+        EXPECT_EQ(thrum_yield(), 0);
+    }
+}
+
+/* asyncio's test_nested_timeout_in_finally: the cleanup has a time of its own, and the outer's error. */
+RULE(cleanup_of_a_timeout_has_a_timeout_of_its_own)
+{
+    thrum_timeout outer, inner;
+    int status;
+
+    SPAN;
+    CHECK_EQ(thrum_timeout_begin(&outer, 0), 0);
+    status = thrum_sleep(THRUM_FOREVER);
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    CHECK_EQ(thrum_timeout_begin(&inner, thrum_us(50)), 0);
+    EXPECT_EQ(thrum_timeout_end(&inner, thrum_sleep(THRUM_FOREVER)), THRUM_ETIMEOUT);
+    EXPECT_EQ(thrum_yield(), 0);
+    EXPECT_EQ(thrum_timeout_end(&outer, status), THRUM_ETIMEOUT);
+}
+
 /* ---- reschedule ------------------------------------------------------------------------------ */
 
 RULE(a_timeout_is_put_off)
@@ -309,6 +390,19 @@ RULE(a_timeout_is_brought_forward)
     CHECK_EQ(thrum_timeout_begin(&timeout, THRUM_FOREVER), 0);
     EXPECT_EQ(thrum_timeout_reschedule(&timeout, thrum_us(50)), 0);
     status = thrum_sleep(THRUM_FOREVER);
+    EXPECT_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
+}
+
+RULE(a_timeout_is_brought_forward_into_the_past)
+{
+    thrum_timeout timeout;
+    int status;
+
+    SPAN;
+    CHECK_EQ(thrum_timeout_begin(&timeout, thrum_s(1000)), 0);
+    EXPECT_EQ(thrum_timeout_reschedule_at(&timeout, thrum_later(thrum_now(), -1000)), 0);
+    status = thrum_yield();
+    EXPECT_EQ(status, THRUM_ECANCELED);
     EXPECT_EQ(thrum_timeout_end(&timeout, status), THRUM_ETIMEOUT);
 }
 
@@ -530,6 +624,33 @@ RULE(cancelling_who_waits_for_cancels_what_it_waits_for)
     EXPECT_EQ(close_group(&group, 0), 0);
 }
 
+/* What has ended wins over the time: a task's outcome, and a function that need not wait. */
+RULE(what_has_ended_is_not_timed_out)
+{
+    static const int three = 3;
+    thrum_timeout timeout;
+    thrum_group group;
+    thrum_task *task;
+
+    SPAN;
+    open_group(&group);
+    task = spawn(&group, fail_with, (void *)(uintptr_t)&three);
+    if (task)
+        EXPECT_EQ(thrum_shield_join(task, NULL), 0);
+    CHECK_EQ(thrum_timeout_begin(&timeout, 0), 0);
+    if (task) {
+        struct finish end = finish(task);
+
+        EXPECT_EQ(end.join, 0);
+        EXPECT_EQ(end.status, 3);
+    }
+    EXPECT_EQ(thrum_wait_for(fail_with, (void *)(uintptr_t)&three, thrum_s(1000)), 3);
+    EXPECT_EQ(thrum_timeout_end(&timeout, 3), 3);
+    EXPECT(thrum_timeout_expired(&timeout));
+    EXPECT_EQ(thrum_yield(), 0);
+    EXPECT_EQ(close_group(&group, 0), 0);
+}
+
 static int shield_joins(void *arg)
 {
     SPAN;
@@ -553,6 +674,85 @@ RULE(wait_for_of_a_shielded_task_leaves_it_alone)
     EXPECT_EQ(finish(task).kind, THRUM_OK);
     EXPECT_EQ(close_group(&group, 0), 0);
     thrum_event_destroy(&event);
+}
+
+struct shielded {
+    thrum_task *inner;
+    thrum_event joins;
+    int seen;
+};
+
+static int joins_shielded(void *arg)
+{
+    struct shielded *shielded = arg;
+
+    SPAN;
+    raise_flag(&shielded->joins);
+    shielded->seen = thrum_shield_join(shielded->inner, NULL);
+    return shielded->seen;
+}
+
+static int waits_and_fails(void *arg)
+{
+    SPAN;
+    return thrum_event_wait(arg) ? THRUM_ECANCELED : broken;
+}
+
+/* Two waiters with shields are cancelled; the task fails later, and its group says so, once. */
+RULE(a_failure_behind_shields_is_told_once)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    struct shielded shielded[2];
+    thrum_task *inner, *joiners[2] = {NULL, NULL};
+    thrum_error *errors;
+    thrum_group group;
+
+    SPAN;
+    memset(shielded, 0, sizeof shielded);
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    inner = spawn(&group, waits_and_fails, &event);
+    for (int i = 0; inner && i < 2; i++) {
+        shielded[i].inner = inner;
+        joiners[i] = spawn(&group, joins_shielded, &shielded[i]);
+        AWAIT(&shielded[i].joins);
+        if (joiners[i])
+            EXPECT(thrum_task_cancel(joiners[i], 0, NULL));
+    }
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(finish(joiners[i]).kind, THRUM_CANCELLED);
+        EXPECT_EQ(shielded[i].seen, THRUM_ECANCELED);
+    }
+    EXPECT(!inner || !thrum_task_ended(inner, NULL));
+    thrum_event_set(&event);
+    EXPECT_EQ(thrum_group_close(&group, 0, &errors), THRUM_EGROUP);
+    EXPECT_EQ(thrum_error_count(errors), 1);
+    thrum_error_free(errors);
+    thrum_task_unref(inner);
+    thrum_event_destroy(&event);
+}
+
+/* The task that is waited for is cancelled: who waits is told of that, and is none himself. */
+RULE(who_waits_for_a_task_that_is_cancelled_goes_on)
+{
+    thrum_event ready = THRUM_EVENT_INIT;
+    thrum_outcome outcome = {.kind = THRUM_OK};
+    thrum_group group;
+    thrum_task *task;
+
+    SPAN;
+    open_group(&group);
+    task = spawn(&group, sleep_on, &ready);
+    AWAIT(&ready);
+    if (task) {
+        EXPECT(thrum_task_cancel(task, 0, NULL));
+        EXPECT_EQ(thrum_shield_join(task, &outcome), 0);
+        EXPECT_EQ(outcome.kind, THRUM_CANCELLED);
+        EXPECT_EQ(outcome.status, THRUM_ECANCELED);
+        thrum_error_free(outcome.error);
+    }
+    EXPECT_EQ(thrum_yield(), 0);
+    EXPECT_EQ(finish(task).join, 0);
+    EXPECT_EQ(close_group(&group, 0), 0);
 }
 
 /* ---- bad input ------------------------------------------------------------------------------- */

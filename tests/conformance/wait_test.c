@@ -73,6 +73,38 @@ RULE(first_completed_may_return_several)
     give_back(tasks, 20);
 }
 
+/* A failure is an end like any other, and so is a cancel. */
+RULE(first_completed_counts_failures_and_cancels)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+    thrum_task *tasks[2] = {NULL, NULL};
+    thrum_group group;
+
+    SPAN;
+    for (int i = 0; i < 2; i++) {
+        size_t n = 17;
+
+        open_collecting(&group);
+        thrum_event_clear(&event);
+        tasks[0] = spawn(&group, wait_event, &event);
+        tasks[1] = spawn(&group, i ? sleep_on : fail_with, i ? NULL : (void *)&broken);
+        if (tasks[0] && tasks[1]) {
+            if (i)
+                (void)thrum_task_cancel(tasks[1], 1, NULL);
+            EXPECT_EQ(thrum_wait(tasks, 2, THRUM_FIRST_COMPLETED, THRUM_FOREVER, &n), 0);
+            EXPECT_EQ(n, 1);
+            EXPECT(thrum_task_ended(tasks[1], NULL));
+            /* those that have ended are counted without any time too */
+            EXPECT_EQ(thrum_wait(tasks, 2, THRUM_ALL_COMPLETED, 0, &n), 0);
+            EXPECT_EQ(n, 1);
+        }
+        thrum_event_set(&event);
+        EXPECT_EQ(close_group(&group, 0), i ? 0 : THRUM_EGROUP);
+        give_back(tasks, 2);
+    }
+    thrum_event_destroy(&event);
+}
+
 RULE(first_exception_does_not_count_the_cancelled)
 {
     thrum_event event = THRUM_EVENT_INIT;
