@@ -340,3 +340,63 @@ TEST(parent_and_child_are_two)
     run_everywhere(identities, NULL);
     CHECK_EQ(thrum_self(), 0);
 }
+
+/* ---- what a task knows of its own handle ------------------------------------------------------ */
+
+struct known {
+    uint64_t self;
+    thrum_task *handle;
+};
+
+static int look_at_oneself(void *arg)
+{
+    struct known *known = arg;
+
+    known->self = thrum_self();
+    known->handle = thrum_task_current();
+    return thrum_yield();
+}
+
+static int cancel_oneself(void *arg)
+{
+    thrum_task *self = thrum_task_current();
+
+    (void)arg;
+    CHECK(thrum_task_cancel(self, 7, "by itself"));
+    thrum_task_unref(self);
+    return thrum_yield();
+}
+
+static int handles_of_oneself(void *arg)
+{
+    struct known known[3] = {{.self = 0}};
+    thrum_reason reason;
+    thrum_child child;
+    thrum_group group;
+    thrum_task *task, *suicide;
+
+    (void)arg;
+    CHECK(thrum_task_current() == NULL); /* the root has none */
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, look_at_oneself, &known[0], NULL, &task), 0);
+    CHECK_EQ(thrum_group_spawn(&group, look_at_oneself, &known[1], NULL, NULL), 0);
+    CHECK_EQ(thrum_group_spawn_child(&group, &child, look_at_oneself, &known[2]), 0);
+    CHECK_EQ(thrum_group_spawn(&group, cancel_oneself, NULL, NULL, &suicide), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(known[0].self, thrum_task_id(task));
+    CHECK(known[0].handle == task);
+    CHECK(!known[1].handle && !known[2].handle); /* nobody has asked for one */
+    CHECK_NE(thrum_task_id(task), thrum_task_id(suicide));
+    CHECK_EQ(thrum_task_reason(suicide, &reason), 0);
+    CHECK_EQ(reason.task, thrum_task_id(suicide));
+    thrum_task_unref(task);
+    thrum_task_unref(known[0].handle);
+    thrum_task_unref(suicide);
+    return 0;
+}
+
+TEST(a_task_has_its_own_handle)
+{
+    CHECK(thrum_task_current() == NULL);
+    run_everywhere(handles_of_oneself, NULL);
+}

@@ -246,6 +246,16 @@ THRUM_API const char *thrum_task_name(const thrum_task *task);
  */
 THRUM_API uint64_t thrum_self(void);
 
+/* That number of a task, as long as there is a handle of it. Any thread. */
+THRUM_API uint64_t thrum_task_id(const thrum_task *task);
+
+/*
+ * The calling task's handle, one reference more, to be given back; so that a
+ * task may cancel itself, or show itself to others. NULL: it has none, for
+ * nobody asked for one at its spawn. Any thread.
+ */
+THRUM_API THRUM_NODISCARD thrum_task *thrum_task_current(void);
+
 /* The calling task's name; "" if it has none or outside tasks. Valid until the task ends. */
 THRUM_API const char *thrum_self_name(void);
 

@@ -427,7 +427,20 @@ struct thrum_task *thrum_task_self(void)
 {
     struct thrum_child *child = (struct thrum_child *)(uintptr_t)thrum_lane_self()->current;
 
-    return kind_of(child) == KIND_TASK ? container_of(child, struct thrum_task, child) : NULL;
+    return child && kind_of(child) == KIND_TASK ? container_of(child, struct thrum_task, child)
+                                                : NULL;
+}
+
+thrum_task *thrum_task_current(void)
+{
+    struct thrum_task *task = thrum_worker_self() ? thrum_task_self() : NULL;
+
+    return task && task_handled(task) ? thrum_task_ref(task) : NULL;
+}
+
+uint64_t thrum_task_id(const thrum_task *task)
+{
+    return word_of(&task->child);
 }
 
 int thrum_cancelling(void)
