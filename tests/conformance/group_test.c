@@ -462,8 +462,8 @@ static int exits(void *arg)
     return 0;
 }
 
-/* The same in exit: asked again and again it waits for all, and is told once. */
-static void exit_under_requests(int code, int closes, int then)
+/* The same in exit: asked once, or again and again, it waits for all, and is told once. */
+static void exit_under_requests(int requests, int code, int closes, int then)
 {
     struct exiting exiting = {.failing = {.code = code}};
     thrum_group group;
@@ -472,7 +472,7 @@ static void exit_under_requests(int code, int closes, int then)
     open_group(&group);
     task = spawn(&group, exits, &exiting);
     AWAIT(&exiting.failing.ready);
-    for (int i = 0; task && i < 3; i++) {
+    for (int i = 0; task && i < requests; i++) {
         EXPECT(thrum_task_cancel(task, 0, NULL));
         AWAIT(&exiting.closing); /* it has told its child */
         for (int k = 0; k < 3; k++)
@@ -491,13 +491,15 @@ static void exit_under_requests(int code, int closes, int then)
 RULE(close_waits_however_often_it_is_cancelled)
 {
     SPAN;
-    exit_under_requests(THRUM_ECANCELED, THRUM_ECANCELED, 0);
+    exit_under_requests(1, THRUM_ECANCELED, THRUM_ECANCELED, 0);
+    exit_under_requests(3, THRUM_ECANCELED, THRUM_ECANCELED, 0);
 }
 
 RULE(cancels_in_close_with_failures_are_delivered_once_more)
 {
     SPAN;
-    exit_under_requests(-EIO, THRUM_EGROUP, THRUM_ECANCELED);
+    exit_under_requests(1, -EIO, THRUM_EGROUP, THRUM_ECANCELED);
+    exit_under_requests(3, -EIO, THRUM_EGROUP, THRUM_ECANCELED);
 }
 
 /* asyncio's test_nested_groups_both_cancelled. */
