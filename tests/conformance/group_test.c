@@ -502,68 +502,77 @@ RULE(cancels_in_close_with_failures_are_delivered_once_more)
     exit_under_requests(3, -EIO, THRUM_EGROUP, THRUM_ECANCELED);
 }
 
-/* asyncio's test_nested_groups_both_cancelled. */
+/* Fails with `code` once it is told to, whatever is cancelled meanwhile. */
+struct certain {
+    thrum_event ready;
+    thrum_event go;
+    int code;
+};
+
+static int fails_for_certain(void *arg)
+{
+    struct certain *certain = arg;
+    thrum_shield shield;
+
+    SPAN;
+    thrum_shield_begin(&shield);
+    raise_flag(&certain->ready);
+    AWAIT(&certain->go);
+    (void)!thrum_shield_end(&shield);
+    return certain->code;
+}
+
+/* asyncio's test_nested_groups_both_cancelled: the inner one's is taken, as by an except*. */
 RULE(a_group_inside_of_one_that_fails_too_tells_of_its_own)
 {
-    thrum_error *errors[2];
-    thrum_group outer, inner;
+    struct certain fails[2] = {{.code = -EPERM}, {.code = -EIO}};
+    thrum_group groups[2];
     int status;
 
     SPAN;
-    open_group(&outer);
-    open_group(&inner);
-    EXPECT_EQ(spawn_forgotten(&inner, fail_with, (void *)(uintptr_t)&denied), 0);
-    EXPECT_EQ(spawn_forgotten(&outer, fail_with, (void *)(uintptr_t)&broken), 0);
-    status = rest();
-    EXPECT_EQ(status, THRUM_ECANCELED);
-    EXPECT_EQ(thrum_group_close(&inner, status, &errors[0]), THRUM_EGROUP);
-    EXPECT_EQ(thrum_error_count(errors[0]), 1);
-    EXPECT(has_code(errors[0], -EPERM));
-    /* taken, as by an except*: the outer group's failure is told at the next suspension */
-    status = rest();
-    EXPECT_EQ(status, THRUM_ECANCELED);
-    EXPECT_EQ(thrum_group_close(&outer, status, &errors[1]), THRUM_EGROUP);
-    EXPECT_EQ(thrum_error_count(errors[1]), 1);
-    EXPECT(has_code(errors[1], -EIO));
+    for (int i = 1; i >= 0; i--) {
+        open_group(&groups[i]);
+        EXPECT_EQ(spawn_forgotten(&groups[i], fails_for_certain, &fails[i]), 0);
+        AWAIT(&fails[i].ready);
+    }
+    raise_flag(&fails[0].go);
+    raise_flag(&fails[1].go);
+    for (int i = 0; i < 2; i++) {
+        thrum_error *errors;
+
+        status = rest(); /* both failures at once, or the first; then the second one, in any case */
+        EXPECT_EQ(status, THRUM_ECANCELED);
+        EXPECT_EQ(thrum_group_close(&groups[i], status, &errors), THRUM_EGROUP);
+        EXPECT_EQ(thrum_error_count(errors), 1);
+        EXPECT(has_code(errors, fails[i].code));
+        thrum_error_free(errors);
+    }
     EXPECT_EQ(thrum_yield(), 0);
-    thrum_error_free(errors[0]);
-    thrum_error_free(errors[1]);
 }
 
 /* asyncio's test_error_and_cancel: a request that comes with the failure is told after it. */
 struct both {
-    thrum_event ready;
-    thrum_event fail;
-    int code;
+    struct certain certain;
+    thrum_event over; /* the request, and perhaps the failure */
     int seen[3];
 };
-
-static int fails_together(void *arg)
-{
-    struct both *both = arg;
-    thrum_shield shield;
-
-    SPAN;
-    thrum_shield_begin(&shield); /* the request reaches it too */
-    raise_flag(&both->ready);
-    AWAIT(&both->fail);
-    (void)!thrum_shield_end(&shield);
-    return both->code;
-}
 
 static int is_cancelled_and_fails(void *arg)
 {
     struct both *both = arg;
     thrum_shield shield;
     thrum_group group;
+    int status;
 
     SPAN;
     open_group(&group);
     thrum_shield_begin(&shield);
-    EXPECT_EQ(spawn_forgotten(&group, fails_together, both), 0);
-    AWAIT(&both->fail);
-    (void)!thrum_shield_end(&shield); /* the failure, or the request, or both */
-    both->seen[0] = close_group(&group, rest());
+    EXPECT_EQ(spawn_forgotten(&group, fails_for_certain, &both->certain), 0);
+    AWAIT(&both->over);
+    status = thrum_shield_end(&shield);
+    EXPECT_EQ(status, THRUM_ECANCELED);
+    raise_flag(&both->certain.go);
+    both->seen[0] = close_group(&group, status);
     both->seen[1] = thrum_cancelling();
     both->seen[2] = rest();
     return both->seen[2];
@@ -571,25 +580,32 @@ static int is_cancelled_and_fails(void *arg)
 
 RULE(a_request_that_comes_with_a_failure_is_told_after_it)
 {
-    struct both both = {.code = -EIO};
-    thrum_group group;
-    thrum_task *task;
-
     SPAN;
-    open_group(&group);
-    task = spawn(&group, is_cancelled_and_fails, &both);
-    AWAIT(&both.ready);
-    if (task) {
-        EXPECT_EQ(thrum_task_cancelling(task), 0);
-        EXPECT(thrum_task_cancel(task, 0, NULL));
-        EXPECT_EQ(thrum_task_cancelling(task), 1);
+    for (int first = 0; first < 2; first++) { /* the failure is there when it is told, or is not */
+        struct both both = {.certain = {.code = -EIO}};
+        thrum_group group;
+        thrum_task *task;
+
+        open_group(&group);
+        task = spawn(&group, is_cancelled_and_fails, &both);
+        AWAIT(&both.certain.ready);
+        if (task) {
+            EXPECT_EQ(thrum_task_cancelling(task), 0);
+            EXPECT(thrum_task_cancel(task, 0, NULL));
+            EXPECT_EQ(thrum_task_cancelling(task), 1);
+        }
+        if (first) {
+            raise_flag(&both.certain.go);
+            for (int i = 0; i < 5; i++)
+                EXPECT_EQ(thrum_yield(), 0);
+        }
+        raise_flag(&both.over);
+        EXPECT_EQ(finish(task).kind, THRUM_CANCELLED);
+        EXPECT_EQ(close_group(&group, 0), 0);
+        EXPECT_EQ(both.seen[0], THRUM_EGROUP);
+        EXPECT_EQ(both.seen[1], 1);
+        EXPECT_EQ(both.seen[2], THRUM_ECANCELED);
     }
-    raise_flag(&both.fail);
-    EXPECT_EQ(finish(task).kind, THRUM_CANCELLED);
-    EXPECT_EQ(close_group(&group, 0), 0);
-    EXPECT_EQ(both.seen[0], THRUM_EGROUP);
-    EXPECT_EQ(both.seen[1], 1);
-    EXPECT_EQ(both.seen[2], THRUM_ECANCELED);
 }
 
 /* ---- cancelling a group ----------------------------------------------------------------------- */
