@@ -120,7 +120,7 @@ static void holds(thrum_fn fn, unsigned flags)
     }
 }
 
-/* Deeper than a stack has room for: what does not fit starts on another one. */
+/* Deeper than joins run one in the other: what comes then starts on another stack. */
 static int deep(void *arg)
 {
     int n = *(int *)arg - 1;
@@ -146,6 +146,31 @@ static int falls_deep(void *arg)
 TEST(no_depth_is_too_deep)
 {
     holds(falls_deep, 0);
+}
+
+/* Or than a stack has room for: the same, in each build at another depth. */
+static int deep_in_large_steps(void *arg)
+{
+    int n = *(int *)arg - 1;
+    volatile char room[8000];
+    thrum_branch forked;
+    int status;
+
+    room[0] = 0;
+    if (n < 0)
+        return room[0];
+    status = thrum_fork(&forked, deep_in_large_steps, &n);
+    return status ? status : thrum_join(&forked, deep_in_large_steps, &n);
+}
+
+TEST(nor_are_large_steps)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        thrum_explore_options options = quiet(i);
+        int n = 100;
+
+        CHECK_EQ(thrum_explore(&options, deep_in_large_steps, &n, NULL), 0);
+    }
 }
 
 /* Its owner's deadline ends it, on its owner's stack or on its own. */

@@ -37,7 +37,7 @@
  * error say what. Checks return a status of their own choice. In a run in which something was refused
  * (`faults`) it is none that fn says so: -ENOMEM, -EAGAIN, or THRUM_EGROUP if no task
  * has failed with anything else.
- * *
+ *
  * fn must begin with the same state each time: it sets up what it uses. It
  * must not depend on addresses, real time, real threads or other sources of
  * chance. Tasks take turns at the calls of Thrum, and at the accesses that
@@ -67,8 +67,17 @@ typedef enum thrum_strategy {
  * Flags.
  *
  *   THRUM_EXPLORE_QUIET    nothing is printed
- *   THRUM_EXPLORE_TWICE    every run is replayed from its text, and must do the same: if not, the
- *                          program has another source of chance, and THRUM_EDIVERGED is returned
+ *   THRUM_EXPLORE_TWICE    every run is made once more, from its text, and must do the same, while
+ *                          all is changed that a program must not depend on: where tasks' stacks and
+ *                          what malloc gives are, what stands in memory that nobody has written
+ *                          (fresh stacks, malloc's blocks, thrum_malloc's), the order and number of
+ *                          the environment's variables; with ISOLATE the process too. If it is not
+ *                          the same, THRUM_EDIVERGED is returned, and `divergence` says where the
+ *                          two part, and so does a line on standard error:
+ *                          "at step 9, decision 6: task 2 at its point 3 wants object 2
+ *                          (orders.c:41 < orders.c:97); then task 2 at its point 3 reads object 1
+ *                          (orders.c:45 < orders.c:97)", with lines by addr2line, if that is there.
+ *                          THRUM_TWICE in the environment sets it
  *   THRUM_EXPLORE_ALL      do not stop at a failure; `failures` says how many there were
  *   THRUM_EXPLORE_CANCEL   cancel fn once in every run but the first, before every turn that anybody
  *                          has, one after the other, then anywhere. That it returns
@@ -131,6 +140,7 @@ typedef struct thrum_explore_options {
     }
 
 #define THRUM_REPLAY_BYTES 512
+#define THRUM_DIVERGENCE_BYTES 512
 
 typedef struct thrum_explore_result {
     uint64_t schedules; /* runs made, shrinking not counted */
@@ -144,6 +154,7 @@ typedef struct thrum_explore_result {
     uint64_t shrunk;    /* runs that shrinking took */
     uint64_t pairs;     /* PORTFOLIO, plateau: of steps next to each other that were seen */
     bool plateau;       /* it has stopped for having shown nothing new */
+    char divergence[THRUM_DIVERGENCE_BYTES]; /* TWICE: where a run and its repetition parted */
     char replay[THRUM_REPLAY_BYTES]; /* its text; "" is the ordinary order */
 } thrum_explore_result;
 

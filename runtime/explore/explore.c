@@ -9,6 +9,7 @@
 
 #include "runtime/explore/failure.h"
 #include "runtime/explore/mend.h"
+#include "runtime/explore/twice.h"
 #include "runtime/plat/memory.h"
 
 #define MIXTURE 8 /* of so many runs of the default strategy */
@@ -188,22 +189,6 @@ static int investigate(struct explorer *explorer, const struct oracle *oracle,
     return err;
 }
 
-/* The run once more, from its deltas: it must be the same. */
-static int repeat(struct explorer *explorer, const struct oracle *oracle, int status)
-{
-    uint64_t hash = explorer->hash;
-    int again = thrum_explorer_replay(explorer, oracle->deltas, oracle->deltas_count,
-                                      &(struct retelling){.matched = NULL});
-
-    if (again == status && explorer->hash == hash)
-        return 0;
-    if (!(explorer->options.flags & THRUM_EXPLORE_QUIET))
-        fprintf(stderr,
-                "thrum: a run was repeated and was not the same: it depends on more than its order "
-                "(addresses, time, state that an earlier run has left)\n");
-    return THRUM_EDIVERGED;
-}
-
 /* ---- many runs ------------------------------------------------------------------------------ */
 
 /* Which pairs does the run show? */
@@ -240,7 +225,11 @@ static int one(struct explorer *explorer, struct oracle *oracle, thrum_explore_r
 
     choose(oracle, explorer, number_of(explorer, result->schedules));
     watch(explorer);
+    if (explorer->twice)
+        thrum_twice_begin(explorer, result->schedules);
     status = thrum_explorer_run(explorer, oracle);
+    if (explorer->twice)
+        thrum_twice_leave(explorer);
     learn(explorer, result);
     if (status == -ENOMEM && (oracle->overflow || explorer->sim->out_of_memory))
         return status;
@@ -249,8 +238,8 @@ static int one(struct explorer *explorer, struct oracle *oracle, thrum_explore_r
     result->schedules++;
     result->decisions += oracle->decisions;
     result->hash = sim_mix(result->hash + explorer->hash);
-    if (explorer->options.flags & THRUM_EXPLORE_TWICE)
-        err = repeat(explorer, oracle, status);
+    if (explorer->twice)
+        err = thrum_twice_end(explorer, oracle, status, result);
     if (err || status == 0)
         return err;
     result->failures++;
@@ -290,7 +279,7 @@ static void certify(const thrum_explore_options *options, const thrum_explore_re
 static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explore_result *result)
 {
     bool all = explorer->options.flags & THRUM_EXPLORE_ALL;
-    int err = 0;
+    int err = explorer->options.flags & THRUM_EXPLORE_TWICE ? thrum_twice_init(explorer) : 0;
 
     while (!err && result->schedules < explorer->options.schedules && (all || !result->failing) &&
            !on_plateau(explorer, result)) {
@@ -302,6 +291,7 @@ static int explore(struct explorer *explorer, struct oracle *oracle, thrum_explo
             break;
         }
     }
+    thrum_twice_fini(explorer);
     if (!err && result->complete && !(explorer->options.flags & THRUM_EXPLORE_QUIET))
         certify(&explorer->options, result);
     return err ? err : result->status;
@@ -415,6 +405,8 @@ int thrum_explore(const thrum_explore_options *given, thrum_fn fn, void *arg,
     if (!number_from("THRUM_SEED", &options.seed) ||
         !number_from("THRUM_SCHEDULES", &options.schedules))
         return -EINVAL;
+    if (getenv("THRUM_TWICE"))
+        options.flags |= THRUM_EXPLORE_TWICE;
     if (options.flags & THRUM_EXPLORE_ISOLATE && !text) {
         status = thrum_explore_isolated(&options, fn, arg, explore, &result);
     } else {

@@ -30,6 +30,7 @@ struct explorer {
     struct portfolio portfolio;
     uint64_t stale; /* runs in a row that have brought no new pair */
     struct delaying delaying;
+    struct twice *twice; /* TWICE; or NULL */
     struct surw surw;
     struct pct pct;
     struct systematic systematic;

@@ -4,8 +4,10 @@
 #include <thrum/fault.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/atomic/verbs.h"
+#include "runtime/base/base.h"
 #include "runtime/plat/memory.h"
 
 /*
@@ -13,6 +15,7 @@
  * that tasks do not seem to race for what is their thread's.
  */
 static __thread uint64_t out[LENT_KINDS];
+static __thread int dirt = -1;
 
 static void add(enum lent_kind kind, int64_t n)
 {
@@ -27,6 +30,18 @@ static void *count(void *memory)
     return memory;
 }
 
+void thrum_lent_dirt(int byte)
+{
+    dirt = byte;
+}
+
+static void *unfilled(void *memory, size_t bytes)
+{
+    if (UNLIKELY(dirt >= 0) && memory)
+        memset(memory, dirt, bytes);
+    return count(memory);
+}
+
 void *thrum_lent_get(size_t bytes, size_t align)
 {
     return thrum_fault(THRUM_FAULT_MEMORY) ? NULL : count(thrum_memory_get(bytes, align));
@@ -34,7 +49,9 @@ void *thrum_lent_get(size_t bytes, size_t align)
 
 void *thrum_lent_get_raw(size_t bytes, size_t align)
 {
-    return thrum_fault(THRUM_FAULT_MEMORY) ? NULL : count(thrum_memory_get_raw(bytes, align));
+    if (thrum_fault(THRUM_FAULT_MEMORY))
+        return NULL;
+    return unfilled(thrum_memory_get_raw(bytes, align), bytes);
 }
 
 void thrum_lent_put(void *memory)
@@ -68,7 +85,7 @@ const char *thrum_lent_name(enum lent_kind kind)
 
 void *thrum_malloc(size_t bytes)
 {
-    return thrum_fault(THRUM_FAULT_MEMORY) ? NULL : count(malloc(bytes));
+    return thrum_fault(THRUM_FAULT_MEMORY) ? NULL : unfilled(malloc(bytes), bytes);
 }
 
 void *thrum_calloc(size_t n, size_t bytes)

@@ -16,6 +16,9 @@ void *thrum_lent_get(size_t bytes, size_t align);
 void *thrum_lent_get_raw(size_t bytes, size_t align);
 void thrum_lent_put(void *memory);
 
+/* What the calling thread is lent unfilled, thrum_malloc's too, has this byte in it; < 0: anything. */
+void thrum_lent_dirt(int byte);
+
 /* What is counted: memory, and what has caches of its own. */
 enum lent_kind {
     LENT_MEMORY,

@@ -310,6 +310,9 @@ int thrum_fd_wait(int fd, unsigned events)
     if (events == 0 || events & ~(unsigned)POLL_BOTH)
         return -EINVAL;
     scheduler = worker_here()->scheduler;
+    /* the same in the world, whether anybody has waited for this number in an earlier run, or not */
+    if (UNLIKELY(scheduler->world != NULL) && !thrum_poller_valid(scheduler, fd))
+        return -EBADF;
     status = find_or_make(scheduler, fd, &watch);
     if (status)
         return status;

@@ -49,6 +49,8 @@ size_t thrum_oracle_draw(struct oracle *oracle, struct sim *sim, size_t n)
     uint32_t before = player->asked++;
 
     oracle->decisions++;
+    if (UNLIKELY(sim->twin != NULL))
+        thrum_twin_draw(sim->twin, sim, player, n);
     if (number != 0)
         record(oracle, (struct delta){.at = player->id,
                                       .chosen = number,

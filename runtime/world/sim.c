@@ -30,12 +30,24 @@
 #define VAIN_DOUBLING 32       /* rounds after which twice as much does */
 #define OUTSIDE_TURN 64        /* turns between two looks at what comes from outside */
 #define CHUNK 64               /* players made at a time */
+#define DIRTY_BYTES 4096       /* of a stack */
+#define LOWER_BYTES 48         /* about so far down for each frame */
+#define DEPTH_MAX 8            /* of joins, one in the other, that run what they join for */
 #define STREAK_MAX 4096        /* turns after which a spinning player has to let others go first */
 
 struct player_chunk {
     struct player_chunk *next;
     struct player players[CHUNK];
 };
+
+/* What the next functions find on the stack. */
+static NOINLINE SANITIZER_UNSEEN void dirty(unsigned char byte)
+{
+    unsigned char frame[DIRTY_BYTES];
+
+    memset(frame, byte, sizeof frame);
+    __asm__ volatile("" : : "r"(frame) : "memory"); /* it is not for nothing */
+}
 
 /* ---- players -------------------------------------------------------------------------------- */
 
@@ -219,6 +231,7 @@ static void enter_here(struct player *child)
     child->here = child_start(child);
     child->fiber = child->parent->fiber;
     child->fiber->player = child;
+    child->depth = child->parent->here ? child->parent->depth + 1 : 1;
 }
 
 /* Its parent has them again. */
@@ -331,6 +344,8 @@ static struct player *player_join(struct sim *sim, struct player *parent,
 
     if (player && sim->oracle->strategy->born)
         sim->oracle->strategy->born(sim->oracle->self, sim, player);
+    if (UNLIKELY(sim->twin != NULL) && player)
+        thrum_twin_born(sim->twin, player);
     return player;
 }
 
@@ -410,6 +425,8 @@ static void turn(struct sim *sim, struct player *player)
         sim->oracle->strategy->turn(sim->oracle->self, sim, player);
     if (UNLIKELY(sim->coverage != NULL))
         thrum_coverage_turn(sim->coverage, player);
+    if (UNLIKELY(sim->twin != NULL))
+        thrum_twin_turn(sim->twin, sim, player);
     if ((player->what >= THRUM_POINT_WRITE && player->what <= THRUM_POINT_RELEASE) ||
         player->what == SIM_HAPPENS)
         sim->vain = sim->vain_rounds = 0;
@@ -450,6 +467,8 @@ static void point(struct world *world, unsigned what, const void *object)
     self->object = object;
     self->object_id = object_id(sim, object);
     self->yielded = false;
+    if (UNLIKELY(sim->twin != NULL))
+        thrum_twin_here(sim->twin, self);
     gather(sim);
     if (UNLIKELY(sim->oracle->may_hurry))
         hurry(sim, self);
@@ -684,12 +703,17 @@ static int pushed(struct world *world, void *task)
     return 0;
 }
 
-/* Was it stolen just now? Else it starts on its parent's stack. */
+/*
+ * Was it stolen just now? Else it starts on its parent's stack: but not as deep as there is room, for
+ * that is another depth in each build.
+ */
 static bool is_stolen(struct sim *sim, struct player *child)
 {
     struct player *self = sim->running;
     size_t drawn;
 
+    if (self->here && self->depth >= DEPTH_MAX)
+        return true;
     sim->running = child;
     drawn = thrum_oracle_draw(sim->oracle, sim, 2);
     sim->running = self;
@@ -734,6 +758,8 @@ static void *pop(struct world *world, const void *joined)
         return NULL;
     }
     sim->streak++;
+    if (UNLIKELY(sim->unlike.dirty))
+        dirty(sim->unlike.byte);
     first_turn(sim, child); /* while its task is not the current one yet: see runs_now */
     enter_here(child);
     return pointer_of(word_of(child->here));
@@ -835,13 +861,31 @@ static void tell_name(const struct player *player)
     sanitizer_show();
 }
 
+/* Further down on its stack. */
+static NOINLINE void run_unlike(const struct sim *sim, void *task, unsigned lower)
+{
+    volatile unsigned char frame[LOWER_BYTES];
+
+    frame[0] = sim->unlike.byte;
+    if (lower > 0) {
+        run_unlike(sim, task, lower - 1);
+    } else {
+        dirty(sim->unlike.byte);
+        sim->inner->run(task);
+    }
+    frame[LOWER_BYTES - 1] = frame[0]; /* it was here until now */
+}
+
 static void run(void *task)
 {
     struct sim *sim = sim_of(thrum_world_self());
 
     if (world_races(&sim->world))
         tell_name(sim->running);
-    sim->inner->run(task);
+    if (UNLIKELY(sim->unlike.dirty))
+        run_unlike(sim, task, sim->unlike.lower);
+    else
+        sim->inner->run(task);
     world_hide(&sim->world);
     while (sim->running->here) /* the last that ran on its stack: ended, unnoticed so far */
         thrum_sim_end(sim, leave_here(sim));
@@ -851,33 +895,40 @@ static void run(void *task)
 
 /* ---- histories ------------------------------------------------------------------------------ */
 
-/* All of a source's, the oldest to be taken first. */
-static void line_up(struct pool_cache *cache, const struct fiber_source *source)
+/* All of a source's, the oldest to be taken first; but the newest of all are the first. */
+static void line_up(struct pool_cache *cache, const struct fiber_source *source, unsigned newest)
 {
+    struct fiber *fiber = source->newest;
+
     cache->items = cache->full = NULL;
     cache->count = 0;
-    for (struct fiber *fiber = source->newest; fiber; fiber = fiber->older)
+    for (unsigned i = 0; fiber && i < newest; i++)
+        fiber = fiber->older;
+    for (; fiber; fiber = fiber->older)
+        thrum_pool_put(cache, &fiber->item);
+    fiber = source->newest;
+    for (unsigned i = 0; fiber && i < newest; i++, fiber = fiber->older)
         thrum_pool_put(cache, &fiber->item);
 }
 
 /*
- * Every history has the same stacks in the same order. What tasks have on them then has the same
- * address each time, by which a strategy may know it again (surw.c).
+ * Every history has the same stacks in the same order, unless it is to be unlike others: so what a
+ * program does by mistake, depending on an address of a task's own data, it does each time.
  */
-static void line_up_fibers(struct worker *worker)
+static void line_up_fibers(struct worker *worker, unsigned newest)
 {
     struct scheduler *scheduler = worker->scheduler;
 
     /* relaxed: nobody else is there */
     store_relaxed(&scheduler->fibers.head.lo, 0); /* relaxed: see above */
-    line_up(&worker->fibers, &worker->source);
-    line_up(&scheduler->roots, &scheduler->outside);
+    line_up(&worker->fibers, &worker->source, newest);
+    line_up(&scheduler->roots, &scheduler->outside, newest);
 }
 
 void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
 {
     if (sim->worker)
-        line_up_fibers(sim->worker);
+        line_up_fibers(sim->worker, sim->unlike.turned);
     thrum_held_clear(sim);
     sim->oracle = oracle;
     sim->world.refuses = oracle->may_fault;

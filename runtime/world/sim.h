@@ -27,6 +27,7 @@
 #include "runtime/world/net.h"
 #include "runtime/world/oracle.h"
 #include "runtime/world/timers.h"
+#include "runtime/world/twin.h"
 
 struct player {
     struct player *parent;
@@ -50,6 +51,7 @@ struct player {
     uint32_t what;       /* what it is about to do: enum thrum_point_kind or SIM_HAPPENS, */
     uint32_t object_id;  /* with which object: by order of the first touch, 0: none */
     const void *object;
+    uint32_t depth;     /* how many joins it runs inside of, one in the other, on its fiber */
     uint32_t came;      /* how often it has come back after it had left by itself */
     bool yielded; /* it has let others go first, and none has since gone */
     bool ended;
@@ -76,6 +78,14 @@ struct holding {
     char path[44];
 };
 
+/* As explore/perturb.c has it; zero-filled: as ever. */
+struct unlike {
+    bool dirty;         /* the stack that a task finds is filled with this byte */
+    unsigned char byte;
+    unsigned lower;     /* frames by which a task begins further down on it */
+    unsigned turned;    /* fibers by which their row is turned */
+};
+
 struct sim {
     struct world world;      /* first */
     struct task_verbs verbs; /* as the scheduler sees them */
@@ -92,6 +102,8 @@ struct sim {
     size_t capacity;
     struct choice choice;      /* what the oracle was asked last */
     struct coverage *coverage; /* is told of all turns; or NULL */
+    struct twin *twin;         /* likewise, and of births and draws */
+    struct unlike unlike;      /* what this history must not depend on */
     struct held_locks held;
     size_t alive; /* tasks that were started in this history and have not ended */
     struct sim_timers timers;
