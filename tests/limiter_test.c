@@ -213,6 +213,126 @@ TEST(cancels_lose_no_room)
     play(races);
 }
 
+/* ---- another limit --------------------------------------------------------------------------- */
+
+enum { IN_LINE = 12 };
+
+static uint32_t turn;    /* atomic: calls that have begun */
+static uint32_t may_end; /* atomic: those that came before that one */
+
+/* In the order in which they begin. */
+static int take_turn(void *arg)
+{
+    uint32_t mine;
+
+    enter();
+    mine = add_acq_rel(&turn, 1);
+    *(uint32_t *)arg = mine;
+    while (load_relaxed(&may_end) <= mine) /* relaxed: a number */
+        (void)thrum_thread_check_cancelled();
+    leave();
+    return 0;
+}
+
+static int taking_turn(void *arg)
+{
+    return thrum_limiter_call(shared.limiter, NULL, take_turn, arg);
+}
+
+/* So many have begun, and no more do. */
+static void await_turns(uint32_t calls)
+{
+    while (load_acquire(&turn) < calls || thrum_limiter_waiting(shared.limiter) != IN_LINE - calls)
+        CHECK_EQ(thrum_yield(), 0);
+    for (int i = 0; i < 10; i++)
+        CHECK_EQ(thrum_yield(), 0);
+    CHECK_EQ(load_acquire(&turn), calls);
+}
+
+static void let_end(uint32_t calls)
+{
+    store_relaxed(&may_end, calls); /* relaxed: a number */
+}
+
+static int other_limits(void *arg)
+{
+    uint32_t turns[IN_LINE];
+    thrum_group group;
+
+    (void)arg;
+    let_end(0);
+    store_relaxed(&turn, 0); /* relaxed: nobody else is there */
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (uint32_t i = 0; i < IN_LINE; i++) {
+        CHECK_EQ(thrum_group_spawn(&group, taking_turn, &turns[i], NULL, NULL), 0);
+        while (thrum_limiter_running(shared.limiter) + thrum_limiter_waiting(shared.limiter) <= i)
+            CHECK_EQ(thrum_yield(), 0);
+    }
+    await_turns(3);
+    CHECK_EQ(thrum_limiter_resize(shared.limiter, 5), 0);
+    await_turns(5);
+    CHECK_EQ(thrum_limiter_total(shared.limiter), 5);
+    CHECK_EQ(thrum_limiter_running(shared.limiter), 5);
+    CHECK_EQ(thrum_limiter_resize(shared.limiter, 2), 0);
+    let_end(3); /* two of five are left, and nobody has come */
+    while (thrum_limiter_running(shared.limiter) > 2)
+        CHECK_EQ(thrum_yield(), 0);
+    await_turns(5);
+    let_end(4);
+    await_turns(6);
+    CHECK_EQ(thrum_limiter_running(shared.limiter), 2);
+    CHECK_EQ(thrum_limiter_resize(shared.limiter, LIMIT), 0);
+    await_turns(7);
+    let_end(IN_LINE);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    for (uint32_t i = LIMIT; i < IN_LINE; i++)
+        CHECK(turns[i] >= LIMIT); /* who came first went first */
+    CHECK_EQ(thrum_limiter_running(shared.limiter), 0);
+    CHECK_LE(shared.most, 5);
+    return 0;
+}
+
+TEST(a_limit_can_change_while_calls_run)
+{
+    play(other_limits);
+}
+
+static int change_limits(void *arg)
+{
+    for (uint32_t i = 0; i < 200; i++) {
+        int status = thrum_limiter_resize(shared.limiter, 1 + i % 7);
+
+        if (!status)
+            status = thrum_yield();
+        if (status)
+            return status;
+    }
+    return thrum_limiter_resize(arg, LIMIT);
+}
+
+static int crowd_and_changes(void *arg)
+{
+    thrum_group group;
+
+    (void)arg;
+    store_relaxed(&shared.go, 1); /* relaxed: a flag */
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, change_limits, shared.limiter, NULL, NULL), 0);
+    for (int i = 0; i < many(2000); i++)
+        CHECK_EQ(thrum_group_spawn(&group, i % 2 ? abandon : call_quickly, NULL, NULL, NULL), 0);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    while (thrum_limiter_room(shared.limiter) < LIMIT)
+        CHECK_EQ(thrum_yield(), 0);
+    CHECK_LE(load_relaxed(&shared.most), 7); /* relaxed: a counter */
+    CHECK_EQ(thrum_limiter_waiting(shared.limiter), 0);
+    return 0;
+}
+
+TEST(changes_of_the_limit_lose_no_room)
+{
+    play(crowd_and_changes);
+}
+
 /* ---- no memory ------------------------------------------------------------------------------- */
 
 static int without_memory(void *arg)
@@ -242,6 +362,12 @@ TEST(a_limit_of_nothing_is_refused)
     thrum_limiter *limiter = NULL;
 
     CHECK_EQ(thrum_limiter_create(&limiter, 0), -EINVAL);
+    CHECK_EQ(thrum_limiter_create(&limiter, THRUM_LIMITER_MOST + 1), -EINVAL);
     CHECK(limiter == NULL);
     thrum_limiter_close(NULL);
+    CHECK_EQ(thrum_limiter_create(&limiter, THRUM_LIMITER_MOST), 0);
+    CHECK_EQ(thrum_limiter_resize(limiter, 0), -EINVAL);
+    CHECK_EQ(thrum_limiter_resize(limiter, THRUM_LIMITER_MOST + 1), -EINVAL);
+    CHECK_EQ(thrum_limiter_total(limiter), THRUM_LIMITER_MOST);
+    thrum_limiter_close(limiter);
 }

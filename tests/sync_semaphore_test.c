@@ -323,3 +323,169 @@ TEST(a_thread_that_runs_no_task_gives_permits)
 {
     run_everywhere(take_from_outside, NULL);
 }
+
+/* ---- fewer permits --------------------------------------------------------------------------- */
+
+static int reduced(void *arg)
+{
+    thrum_sem sem = THRUM_SEM_INIT(5);
+
+    (void)arg;
+    CHECK_EQ(thrum_sem_reduce(&sem, 2), 0);
+    CHECK_EQ(thrum_sem_permits(&sem), 3);
+    CHECK_EQ(thrum_sem_acquire(&sem, 1), 0);
+    CHECK_EQ(thrum_sem_reduce(&sem, 4), 0); /* two are owed */
+    CHECK_EQ(thrum_sem_permits(&sem), 0);
+    CHECK(thrum_sem_locked(&sem));
+    CHECK_EQ(thrum_sem_release(&sem, 1), 0);
+    CHECK_EQ(thrum_sem_try_acquire(&sem, 1), -EAGAIN);
+    CHECK(thrum_sem_locked(&sem));
+    CHECK_EQ(thrum_sem_reduce(&sem, 0), 0);
+    CHECK_EQ(thrum_sem_release(&sem, 3), 0);
+    CHECK_EQ(thrum_sem_permits(&sem), 2);
+    CHECK(!thrum_sem_locked(&sem));
+    CHECK_EQ(thrum_sem_acquire(&sem, 2), 0);
+    CHECK_EQ(thrum_sem_reduce(&sem, THRUM_PERMITS_MAX), 0);
+    CHECK_EQ(thrum_sem_reduce(&sem, 1), -EINVAL);
+    CHECK_EQ(thrum_sem_release(&sem, THRUM_PERMITS_MAX), 0);
+    CHECK_EQ(thrum_sem_reduce(&sem, UINT32_MAX), -EINVAL);
+    CHECK_EQ(thrum_sem_try_acquire(&sem, 1), -EAGAIN);
+    thrum_sem_destroy(&sem);
+    return 0;
+}
+
+TEST(permits_can_be_taken_away_before_they_come_back)
+{
+    run_everywhere(reduced, NULL);
+}
+
+enum { GUESTS = 8 };
+
+struct house {
+    thrum_sem sem;
+    thrum_event may_leave[GUESTS];
+    uint32_t in; /* atomic: who has come in so far */
+    uint32_t order[GUESTS];
+};
+
+struct guest {
+    struct house *house;
+    uint32_t number;
+};
+
+static int visit(void *arg)
+{
+    struct guest *guest = arg;
+    struct house *house = guest->house;
+    int status = thrum_sem_acquire(&house->sem, 1);
+
+    if (status)
+        return status;
+    house->order[add_acq_rel(&house->in, 1)] = guest->number;
+    status = thrum_event_wait(&house->may_leave[guest->number]);
+    thrum_sem_release(&house->sem, 1);
+    return status;
+}
+
+static void let_leave(struct house *house, uint32_t number, uint32_t in)
+{
+    thrum_event_set(&house->may_leave[number]);
+    CHECK_EQ(thrum_settle(), 0);
+    CHECK_EQ(load_acquire(&house->in), in);
+}
+
+/* Three are in; for the next two that leave nobody comes. Then more may, the first first. */
+static int receive(void *arg)
+{
+    struct house house = {.sem = THRUM_SEM_INIT(3)};
+    struct guest guests[GUESTS];
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (uint32_t i = 0; i < GUESTS; i++) {
+        guests[i] = (struct guest){&house, i};
+        CHECK_EQ(thrum_group_spawn(&group, visit, &guests[i], NULL, NULL), 0);
+        CHECK_EQ(thrum_settle(), 0);
+    }
+    CHECK_EQ(load_acquire(&house.in), 3);
+    CHECK_EQ(thrum_sem_reduce(&house.sem, 2), 0);
+    let_leave(&house, 0, 3);
+    let_leave(&house, 1, 3);
+    let_leave(&house, 2, 4);
+    let_leave(&house, 3, 5);
+    for (uint32_t i = 6; i <= 7; i++) { /* until there are three again */
+        CHECK_EQ(thrum_sem_release(&house.sem, 1), 0);
+        CHECK_EQ(thrum_settle(), 0);
+        CHECK_EQ(load_acquire(&house.in), i);
+    }
+    for (uint32_t i = 0; i < 7; i++)
+        CHECK_EQ(house.order[i], i);
+    CHECK_EQ(thrum_sem_reduce(&house.sem, 1), 0);
+    thrum_group_cancel(&group, 0, NULL);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(thrum_sem_permits(&house.sem), 2);
+    thrum_sem_destroy(&house.sem);
+    return 0;
+}
+
+TEST(who_holds_permits_keeps_them_when_there_are_fewer)
+{
+    run_everywhere(receive, NULL);
+}
+
+static int come_and_go(void *arg)
+{
+    int status = 0;
+
+    for (uint32_t i = 0; !status && i < 10; i++) {
+        status = thrum_sem_acquire(arg, 1 + i % 2);
+        if (status)
+            break;
+        status = thrum_yield();
+        CHECK_EQ(thrum_sem_release(arg, 1 + i % 2), 0);
+    }
+    return status;
+}
+
+/* What is taken away is brought back in the end; in between who comes may be cancelled. */
+static int take_and_bring(void *arg)
+{
+    thrum_sem sem = THRUM_SEM_INIT(4);
+    uint64_t bits = 88172645463325252u;
+
+    (void)arg;
+    for (int round = 0; round < many(2000); round++) {
+        thrum_group group;
+        uint32_t taken = 0;
+
+        CHECK_EQ(thrum_group_open(&group, NULL), 0);
+        for (int i = 0; i < 8; i++)
+            CHECK_EQ(thrum_group_spawn(&group, come_and_go, &sem, NULL, NULL), 0);
+        for (int i = 0; i < 6; i++) {
+            uint32_t n = 1 + (uint32_t)(random_next(&bits) & 1);
+
+            if (taken >= n && (bits & 2)) {
+                CHECK_EQ(thrum_sem_release(&sem, n), 0);
+                taken -= n;
+            } else if (taken + n <= 2) { /* two are enough for everybody to go on */
+                CHECK_EQ(thrum_sem_reduce(&sem, n), 0);
+                taken += n;
+            }
+            maybe_yield(bits >> 8);
+        }
+        if (bits & 4)
+            thrum_group_cancel(&group, 0, NULL);
+        CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+        CHECK_EQ(thrum_sem_permits(&sem), 4 - taken);
+        CHECK_EQ(thrum_sem_release(&sem, taken), 0);
+        CHECK(!thrum_sem_locked(&sem));
+    }
+    thrum_sem_destroy(&sem);
+    return 0;
+}
+
+TEST(permits_that_come_and_go_add_up)
+{
+    run_everywhere(take_and_bring, NULL);
+}

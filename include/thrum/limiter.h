@@ -18,7 +18,12 @@ THRUM_BEGIN_DECLS
 
 typedef struct thrum_limiter thrum_limiter;
 
-/* At most `calls` at once. Any thread. 0; -ENOMEM; -EINVAL: calls is 0 or out of range. */
+#define THRUM_LIMITER_MOST 0xffffffu
+
+/*
+ * At most `calls` at once. Any thread. 0; -ENOMEM; -EINVAL: calls is 0 or above
+ * THRUM_LIMITER_MOST.
+ */
 THRUM_API THRUM_NODISCARD int thrum_limiter_create(thrum_limiter **out, uint32_t calls);
 
 /*
@@ -27,7 +32,24 @@ THRUM_API THRUM_NODISCARD int thrum_limiter_create(thrum_limiter **out, uint32_t
  */
 THRUM_API void thrum_limiter_close(thrum_limiter *limiter);
 
-/* How many calls could begin now. A glance. Any thread. */
+/*
+ * From now on at most `calls` at once. If that is more, those that have waited longest begin at
+ * once; if it is less, those that run go on, and none begins until fewer than that are left
+ * (AnyIO's and Trio's CapacityLimiter.total_tokens).
+ *
+ *   context   any thread
+ *   suspends  no
+ *   returns   0; -EINVAL: as above, nothing has changed
+ */
+THRUM_API THRUM_NODISCARD int thrum_limiter_resize(thrum_limiter *limiter, uint32_t calls);
+
+/*
+ * How many calls may be under way, how many are, how many wait for their turn, and how many more
+ * could begin now. Glances, each at another moment. Any thread.
+ */
+THRUM_API uint32_t thrum_limiter_total(const thrum_limiter *limiter);
+THRUM_API uint32_t thrum_limiter_running(const thrum_limiter *limiter);
+THRUM_API uint32_t thrum_limiter_waiting(const thrum_limiter *limiter);
 THRUM_API uint32_t thrum_limiter_room(const thrum_limiter *limiter);
 
 /*

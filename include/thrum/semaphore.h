@@ -23,7 +23,7 @@ typedef struct thrum_sem {
     uint32_t lock;
     uint32_t state;
     uint32_t bound;
-    uint32_t unused;
+    uint32_t debt;
 } thrum_sem;
 
 /* With that many permits; the other is bounded: it never has more than it began with. */
@@ -66,6 +66,18 @@ THRUM_API THRUM_NODISCARD int thrum_sem_try_acquire(thrum_sem *sem, uint32_t n);
  *   returns   0; -EINVAL: there would be more than the bound, nothing has changed
  */
 THRUM_API int thrum_sem_release(thrum_sem *sem, uint32_t n);
+
+/*
+ * There are to be n permits fewer, for good: free ones go at once, the others when they are given
+ * back. Until then nobody is let in. The bound stays as it is; a release brings permits back.
+ * (As Java's reducePermits, which is protected there, and Tokio's forget_permits, which takes free
+ * ones alone.)
+ *
+ *   context   task or any thread
+ *   suspends  no
+ *   returns   0; -EINVAL: more than THRUM_PERMITS_MAX would be outstanding, nothing has changed
+ */
+THRUM_API int thrum_sem_reduce(thrum_sem *sem, uint32_t n);
 
 /* Free permits; and would an acquire of one wait? A glance. Any thread. */
 THRUM_API uint32_t thrum_sem_permits(const thrum_sem *sem);

@@ -21,6 +21,9 @@
 struct thrum_limiter {
     thrum_sem room;
     uint32_t references; /* atomic */
+    uint32_t total;      /* atomic */
+    uint32_t running;    /* atomic */
+    uint32_t waiting;    /* atomic */
 };
 
 /* A call with a copy of its argument, which follows: aligned, for this is 32 bytes. */
@@ -32,23 +35,59 @@ struct held {
     uint32_t over;       /* atomic: it has given back what it has */
 };
 
+static bool in_range(uint32_t calls)
+{
+    return calls != 0 && calls <= THRUM_LIMITER_MOST;
+}
+
 int thrum_limiter_create(thrum_limiter **out, uint32_t calls)
 {
     thrum_limiter *limiter;
     int err = -ENOMEM;
 
-    if (calls == 0)
+    if (!in_range(calls))
         return -EINVAL;
     limiter = thrum_malloc(sizeof *limiter);
     if (limiter)
-        err = thrum_sem_init(&limiter->room, calls, calls);
+        err = thrum_sem_init(&limiter->room, calls, 0);
     if (err) {
         thrum_free(limiter);
         return err;
     }
     thrum_store_relaxed_32(&limiter->references, 1); /* relaxed: nobody knows it yet */
+    thrum_store_relaxed_32(&limiter->total, calls);  /* relaxed: likewise */
+    thrum_store_relaxed_32(&limiter->running, 0);    /* relaxed: likewise */
+    thrum_store_relaxed_32(&limiter->waiting, 0);    /* relaxed: likewise */
     *out = limiter;
     return 0;
+}
+
+/* Whoever else does the same at once: the differences add up in any order. */
+int thrum_limiter_resize(thrum_limiter *limiter, uint32_t calls)
+{
+    uint32_t before;
+
+    if (!in_range(calls))
+        return -EINVAL;
+    before = thrum_exchange_relaxed_32(&limiter->total, calls); /* relaxed: a number */
+    if (calls >= before)
+        return thrum_sem_release(&limiter->room, calls - before);
+    return thrum_sem_reduce(&limiter->room, before - calls);
+}
+
+uint32_t thrum_limiter_total(const thrum_limiter *limiter)
+{
+    return thrum_load_relaxed_32(&limiter->total); /* relaxed: a glance */
+}
+
+uint32_t thrum_limiter_running(const thrum_limiter *limiter)
+{
+    return thrum_load_relaxed_32(&limiter->running); /* relaxed: a glance */
+}
+
+uint32_t thrum_limiter_waiting(const thrum_limiter *limiter)
+{
+    return thrum_load_relaxed_32(&limiter->waiting); /* relaxed: a glance */
 }
 
 static void unref(thrum_limiter *limiter)
@@ -71,20 +110,36 @@ uint32_t thrum_limiter_room(const thrum_limiter *limiter)
 }
 
 /* Room is given back by threads outside, if calls were abandoned: to wait for it is no deadlock. */
-static int enter(thrum_limiter *limiter)
+static int wait_for_room(thrum_limiter *limiter)
 {
-    thrum_runtime *runtime;
-    int status = thrum_sem_try_acquire(&limiter->room, 1);
+    thrum_runtime *runtime = thrum_runtime_self();
+    int status;
 
-    if (status != -EAGAIN)
-        return status;
-    runtime = thrum_runtime_self();
+    thrum_add_relaxed_32(&limiter->waiting, 1); /* relaxed: a counter */
     if (runtime)
         thrum_hold_loosely(runtime, "calls of a limiter");
     status = thrum_sem_acquire(&limiter->room, 1); /* outside tasks it stops the process */
     if (runtime)
         thrum_release_loosely(runtime);
+    thrum_add_relaxed_32(&limiter->waiting, (uint32_t)-1); /* relaxed: a counter */
     return status;
+}
+
+static int enter(thrum_limiter *limiter)
+{
+    int status = thrum_sem_try_acquire(&limiter->room, 1);
+
+    if (status == -EAGAIN)
+        status = wait_for_room(limiter);
+    if (!status)
+        thrum_add_relaxed_32(&limiter->running, 1); /* relaxed: a counter */
+    return status;
+}
+
+static void leave(thrum_limiter *limiter)
+{
+    thrum_add_relaxed_32(&limiter->running, (uint32_t)-1); /* relaxed: a counter */
+    thrum_sem_release(&limiter->room, 1);
 }
 
 int thrum_limiter_call(thrum_limiter *limiter, thrum_executor *executor, thrum_fn fn, void *arg)
@@ -94,7 +149,7 @@ int thrum_limiter_call(thrum_limiter *limiter, thrum_executor *executor, thrum_f
     if (status)
         return status;
     status = thrum_to_thread(executor, fn, arg);
-    thrum_sem_release(&limiter->room, 1);
+    leave(limiter);
     return status;
 }
 
@@ -117,7 +172,7 @@ static void end(struct held *held)
     thrum_store_relaxed_32(&held->over, 1); /* relaxed: it is asked for only if nothing runs */
     if (held->drop)
         held->drop(held + 1);
-    thrum_sem_release(&held->limiter->room, 1);
+    leave(held->limiter);
     unref(held->limiter);
     put(held);
 }

@@ -5,6 +5,10 @@
  * Without that flag it is changed by compare-and-swap alone; with it, only
  * under the lock, so that nobody overtakes.
  *
+ * `debt`, under the lock, is how many permits are to go as soon as they come
+ * back. While there is one nothing is free, and the flag is up, so that whoever
+ * gives permits back takes the lock, and pays.
+ *
  * Edges
  *   sem.permit   release -> acquire   what was done with the permit before
  */
@@ -90,6 +94,12 @@ int thrum_sem_try_acquire(thrum_sem *sem, uint32_t n)
     return 0;
 }
 
+/* Lock held. */
+static uint32_t flag_of(const struct waiters *list)
+{
+    return list->first || ((const thrum_sem *)(const void *)list)->debt ? WAITED : 0;
+}
+
 /* Lock held. Hand out what is there to those who come first. True: there are more of them. */
 static bool grant(void *arg, struct woken *woken)
 {
@@ -105,7 +115,7 @@ static bool grant(void *arg, struct woken *woken)
         if (thrum_waiters_claim_first(list, woken))
             free -= n;
     }
-    store_release(&list->state, free | (list->first ? WAITED : 0)); /* EDGE sem.permit */
+    store_release(&list->state, free | flag_of(list)); /* EDGE sem.permit */
     return list->first && list->first->stamp <= free;
 }
 
@@ -179,9 +189,16 @@ int thrum_sem_acquire(thrum_sem *sem, uint32_t n)
     return wait_for(sem, n);
 }
 
+/* Lock held. Of n permits that come back, how many go? */
+static uint32_t owed(const thrum_sem *sem, uint32_t n)
+{
+    return sem->debt < n ? sem->debt : n;
+}
+
 int thrum_sem_release(thrum_sem *sem, uint32_t n)
 {
     uint32_t seen = load_relaxed(&sem->state); /* relaxed: a guess */
+    uint32_t paid;
 
     thrum_point_at(THRUM_POINT_RELEASE, sem);
     if (n > sem->bound)
@@ -195,6 +212,8 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
     }
     waiters_lock(list_of(sem));
     seen = load_relaxed(&sem->state); /* relaxed: a guess */
+    paid = owed(sem, n);
+    n -= paid;
     do {
         if ((seen & ~WAITED) > sem->bound - n) {
             waiters_unlock(list_of(sem));
@@ -206,7 +225,29 @@ int thrum_sem_release(thrum_sem *sem, uint32_t n)
          * this mutant ("two permits").
          */
     } while (!cas_acq_rel(&sem->state, &seen, seen + n)); /* EDGE sem.permit */
+    sem->debt -= paid;
     thrum_waiters_wake(&sem->lock, grant, list_of(sem));
+    return 0;
+}
+
+int thrum_sem_reduce(thrum_sem *sem, uint32_t n)
+{
+    uint32_t seen, free, left;
+
+    thrum_point_at(THRUM_POINT_ACQUIRE, sem);
+    waiters_lock(list_of(sem));
+    if (n > THRUM_PERMITS_MAX - sem->debt) {
+        waiters_unlock(list_of(sem));
+        return -EINVAL;
+    }
+    seen = load_relaxed(&sem->state); /* relaxed: a guess */
+    do {
+        free = seen & ~WAITED;
+        left = free < n ? 0 : free - n;
+        /* EDGE sem.permit: who was given them before has done with them */
+    } while (!cas_acquire(&sem->state, &seen, left | (free < n ? WAITED : seen & WAITED)));
+    sem->debt += free < n ? n - free : 0;
+    waiters_unlock(list_of(sem));
     return 0;
 }
 
