@@ -338,8 +338,8 @@ int thrum_workers_map_at(thrum_workers *workers, thrum_job *jobs, size_t n, unsi
 
     if (policy != THRUM_FAIL_FAST && policy != THRUM_COLLECT)
         return -EINVAL;
-    for (size_t i = 0; i < n; i++) {
-        job_init(&jobs[i], fn, (char *)base + i * stride, site);
+    for (size_t i = 0; i < n; i++) { /* a sum of numbers: base may be NULL */
+        job_init(&jobs[i], fn, (void *)((uintptr_t)base + i * stride), site);
         jobs[i].map = policy == THRUM_FAIL_FAST ? &map : NULL;
     }
     submitted = submit_all(workers, jobs, n, &status);

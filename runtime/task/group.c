@@ -570,8 +570,10 @@ int thrum_group_spawn_n(thrum_group *group, thrum_child *children, size_t n, thr
 {
     int status = 0;
 
+    /* A sum of numbers: of base NULL, which means nothing to fn, C knows no elements. */
     for (size_t i = 0; i < n && !status; i++)
-        status = thrum_group_spawn_child(group, &children[i], fn, (char *)base + i * stride);
+        status = thrum_group_spawn_child(group, &children[i], fn,
+                                         (void *)((uintptr_t)base + i * stride));
     return status;
 }
 
