@@ -371,12 +371,22 @@ static bool begins_early(const struct object *object)
     return object->wake == rwlock_hold || object->wake == once_do || object->wake == task_wake;
 }
 
+/* Else all were cancelled, and who is to wake them may not even have begun. */
+static bool one_was_woken(const struct crowd *crowd)
+{
+    for (unsigned i = 0; i < MANY; i++)
+        if (crowd->members[i].status == 0)
+            return true;
+    return false;
+}
+
 /* All wait; all are woken; each `cancelled`-th, unless 0, is cancelled meanwhile. */
 static void wake_all(struct crowd *crowd, const struct object *object, unsigned cancelled)
 {
     static const thrum_event clear = THRUM_EVENT_INIT;
     thrum_task *tasks[MANY];
     thrum_group waker, group;
+    bool early; /* the object is to go before who has woken them has left */
 
     *crowd = (struct crowd){.object = object, .begun = clear, .go = clear};
     object->make(crowd);
@@ -401,11 +411,15 @@ static void wake_all(struct crowd *crowd, const struct object *object, unsigned 
     for (unsigned i = 0; cancelled && i < MANY; i += cancelled)
         thrum_task_cancel(tasks[MANY - 1 - i], 0, NULL); /* towards those who are woken first */
     CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
-    if (object->destroy) { /* who has woken them may be about to leave */
+    early = one_was_woken(crowd);
+    if (!early)
+        CHECK_EQ(thrum_group_close(&waker, 0, NULL), 0);
+    if (object->destroy) {
         object->destroy(crowd);
         memset(&crowd->at, 0xff, sizeof crowd->at);
     }
-    CHECK_EQ(thrum_group_close(&waker, 0, NULL), 0);
+    if (early)
+        CHECK_EQ(thrum_group_close(&waker, 0, NULL), 0);
     for (unsigned i = 0; i < MANY; i++) {
         bool victim = cancelled && (MANY - 1 - i) % cancelled == 0;
         int status = crowd->members[i].status;
