@@ -200,7 +200,7 @@ RULE(what_waits_is_handed_over_by_a_hurry_and_by_the_close)
         if (!opened)
             (void)spawn_forgotten(&inner, submit, &submitter);
         while (!opened && !disturbed() && thrum_batcher_waiting(&store.batcher) == 0)
-            EXPECT_EQ(thrum_yield(), 0);
+            EXPECT_EQ(thrum_sleep(thrum_us(50)), 0);
         if (!opened && hurry)
             thrum_batcher_hurry(&store.batcher);
         else

@@ -584,7 +584,7 @@ RULE(one_that_waits_for_its_restart_is_stopped)
     open_group(&group);
     started = thrum_service_start(&service, &group, &options);
     while (!started && !disturbed() && health.state != THRUM_SERVICE_RESTARTING) {
-        EXPECT_EQ(thrum_yield(), 0);
+        EXPECT_EQ(thrum_sleep(thrum_us(50)), 0);
         thrum_service_health_get(&service, &health);
     }
     EXPECT_EQ(stop(started, &service, THRUM_FOREVER), -EIO);
