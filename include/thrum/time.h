@@ -93,7 +93,7 @@ typedef struct thrum_timeout {
     struct thrum_scope scope;
     uint64_t deadline; /* atomic: struct deadline * */
     uint64_t key;      /* atomic, owner */
-    int64_t when;
+    int64_t when;      /* atomic, owner */
     uint32_t state;
     uint32_t unused;
 } thrum_timeout;
@@ -134,6 +134,17 @@ THRUM_API int thrum_timeout_end(thrum_timeout *timeout, int status);
 /* Has it expired? Its time? By the task that opened it, after end too. */
 THRUM_API bool thrum_timeout_expired(const thrum_timeout *timeout);
 THRUM_API thrum_time thrum_timeout_when(const thrum_timeout *timeout);
+
+/*
+ * When a timeout will cancel the calling task: the earliest of those around it,
+ * its own and those of the tasks to which it belongs, out to the innermost
+ * shield; thrum_never() if there is none. For what has a limit of its own,
+ * poll(2) on another thread, or a request to a server.
+ *
+ *   context   task
+ *   suspends  no; looks at every scope around the task
+ */
+THRUM_API thrum_time thrum_deadline(void);
 
 /*
  * Run fn(arg) with a timeout around it. With a duration of 0 it is not called.

@@ -19,6 +19,7 @@
 #include "runtime/task/timeout.h"
 
 #include <errno.h>
+#include <thrum/detail/point.h>
 
 #include "runtime/base/point.h"
 #include "runtime/plat/clock.h"
@@ -106,7 +107,7 @@ static int arm(thrum_timeout *timeout, int64_t when)
     uint64_t key;
     int err;
 
-    timeout->when = when;
+    store_relaxed((uint64_t *)&timeout->when, (uint64_t)when); /* relaxed: for those inside */
     if (when == INT64_MAX)
         return 0;
     if (!deadline) {
@@ -227,7 +228,28 @@ bool thrum_timeout_expired(const thrum_timeout *timeout)
 
 thrum_time thrum_timeout_when(const thrum_timeout *timeout)
 {
-    return (thrum_time){timeout->when};
+    const uint64_t *when = (const uint64_t *)&timeout->when;
+
+    return (thrum_time){(int64_t)load_relaxed(when)}; /* relaxed: its owner may give it another */
+}
+
+thrum_time thrum_deadline(void)
+{
+    const struct thrum_scope *scope;
+    thrum_time earliest = thrum_never();
+    uint32_t steps = 0;
+
+    thrum_point_at(THRUM_POINT_HERE, NULL);
+    thrum_check_inside("thrum_deadline");
+    for (scope = thrum_lane_self()->scope; scope && !(scope_flags(scope) & SCOPE_SHIELD);
+         scope = scope_next(scope, &steps))
+        if (scope_flags(scope) & SCOPE_TIMEOUT) {
+            thrum_time when = thrum_timeout_when(container_of(scope, thrum_timeout, scope));
+
+            if (when.ns < earliest.ns)
+                earliest = when;
+        }
+    return earliest;
 }
 
 int thrum_wait_for(thrum_fn fn, void *arg, int64_t duration)

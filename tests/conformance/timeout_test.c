@@ -435,6 +435,58 @@ RULE(a_timeout_begins_anew)
     }
 }
 
+/* ---- the deadline that counts ---------------------------------------------------------------- */
+
+static int looks_for_its_deadline(void *arg)
+{
+    SPAN;
+    *(thrum_time *)arg = thrum_deadline();
+    return 0;
+}
+
+/* The earliest, whoever has set it; for tasks that are spawned, forked, called inline. */
+static void every_kind_of_task_sees(thrum_time when)
+{
+    thrum_time seen[3] = {{0}, {0}, {0}};
+    thrum_branch branch;
+    thrum_group group;
+    int status;
+
+    EXPECT_EQ(thrum_deadline().ns, when.ns);
+    CHECK_EQ(thrum_fork(&branch, looks_for_its_deadline, &seen[0]), 0);
+    status = thrum_join(&branch, looks_for_its_deadline, &seen[0]);
+    EXPECT_EQ(status, 0);
+    open_group(&group);
+    (void)spawn_forgotten(&group, looks_for_its_deadline, &seen[1]);
+    (void)finish(spawn(&group, looks_for_its_deadline, &seen[2]));
+    EXPECT_EQ(close_group(&group, 0), 0);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(seen[i].ns, when.ns);
+}
+
+/* Trio's current_effective_deadline. */
+RULE(a_task_knows_the_earliest_deadline_around_it)
+{
+    thrum_timeout outer, inner;
+    thrum_shield shield;
+    thrum_time soon = thrum_in(thrum_s(1000)), late = thrum_in(thrum_s(2000));
+
+    SPAN;
+    every_kind_of_task_sees(thrum_never());
+    CHECK_EQ(thrum_timeout_begin_at(&outer, soon), 0);
+    every_kind_of_task_sees(soon);
+    CHECK_EQ(thrum_timeout_begin_at(&inner, late), 0);
+    every_kind_of_task_sees(soon);
+    EXPECT_EQ(thrum_timeout_reschedule_at(&outer, thrum_never()), 0);
+    every_kind_of_task_sees(late);
+    thrum_shield_begin(&shield);
+    every_kind_of_task_sees(thrum_never());
+    (void)!thrum_shield_end(&shield);
+    EXPECT_EQ(thrum_timeout_end(&inner, 0), 0);
+    every_kind_of_task_sees(thrum_never());
+    EXPECT_EQ(thrum_timeout_end(&outer, 0), 0);
+}
+
 /* ---- over tasks ------------------------------------------------------------------------------ */
 
 /* Rule 7: nobody gets stuck under a child that it might have run itself. */
