@@ -3,6 +3,7 @@
  * mutex, whatever has become of it, and no notification is lost.
  */
 #include "racing.h"
+#include "runtime/sync/mutex.h"
 
 struct box {
     thrum_mutex mutex;
@@ -332,6 +333,185 @@ TEST(ten_thousand_tasks_share_a_mutex_and_two_conditions)
     run_everywhere(crowds, NULL);
 }
 
+/* ---- until it is so -------------------------------------------------------------------------- */
+
+enum { PLAYERS = 20 };
+
+struct round {
+    struct box box;
+    int turn;  /* mutex */
+    int asked; /* mutex: how often */
+};
+
+struct player {
+    struct round *round;
+    int number;
+};
+
+static bool is_my_turn(void *arg)
+{
+    const struct player *player = arg;
+
+    CHECK(thrum_mutex_owned(&player->round->box.mutex));
+    player->round->asked++;
+    return player->round->turn == player->number;
+}
+
+static int await_turn(void *arg)
+{
+    struct player *player = arg;
+    struct round *round = player->round;
+
+    lock(&round->box);
+    CHECK_EQ(thrum_cond_await(&round->box.cond, &round->box.mutex, is_my_turn, player), 0);
+    CHECK_EQ(round->turn++, player->number);
+    thrum_cond_notify_all(&round->box.cond);
+    unlock(&round->box);
+    return 0;
+}
+
+static int in_turn(void *arg)
+{
+    struct round round = {.box = BOX_INIT};
+    struct player players[PLAYERS];
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    for (int i = PLAYERS; i-- > 0;) {
+        players[i] = (struct player){&round, i};
+        CHECK_EQ(thrum_group_spawn(&group, await_turn, &players[i], NULL, NULL), 0);
+    }
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK_EQ(round.turn, PLAYERS);
+    CHECK_LE(PLAYERS, round.asked);
+    return 0;
+}
+
+TEST(an_await_asks_until_it_is_so)
+{
+    run_everywhere(in_turn, NULL);
+}
+
+/* What is true already is not waited for, and a cancel is no matter then. */
+static int true_at_once(void *arg)
+{
+    struct round round = {.box = BOX_INIT};
+    struct player player = {&round, 0};
+
+    (void)arg;
+    lock(&round.box);
+    no_allocation_begin();
+    CHECK_EQ(thrum_cond_await(&round.box.cond, &round.box.mutex, is_my_turn, &player), 0);
+    no_allocation_end();
+    CHECK_EQ(round.asked, 1);
+    unlock(&round.box);
+    return 0;
+}
+
+TEST(what_is_so_is_not_awaited)
+{
+    CHECK_EQ(run_with(1, true_at_once, NULL), 0);
+}
+
+static int never_so(void *arg)
+{
+    struct player *player = arg;
+    struct round *round = player->round;
+    int status;
+
+    lock(&round->box);
+    status = thrum_cond_await(&round->box.cond, &round->box.mutex, is_my_turn, player);
+    CHECK_EQ(status, THRUM_ECANCELED);
+    CHECK(thrum_mutex_owned(&round->box.mutex));
+    unlock(&round->box);
+    return status;
+}
+
+/* It is woken again and again for nothing, and then cancelled. */
+static int in_vain(void *arg)
+{
+    struct round round = {.box = BOX_INIT};
+    struct player player = {&round, -1};
+    thrum_group group;
+
+    (void)arg;
+    CHECK_EQ(thrum_group_open(&group, NULL), 0);
+    CHECK_EQ(thrum_group_spawn(&group, never_so, &player, NULL, NULL), 0);
+    for (int asked = 1; asked <= 5; asked++) {
+        CHECK_EQ(thrum_settle(), 0);
+        lock(&round.box);
+        CHECK_EQ(round.asked, asked);
+        thrum_cond_notify(&round.box.cond, 1);
+        unlock(&round.box);
+    }
+    CHECK_EQ(thrum_settle(), 0);
+    thrum_group_cancel(&group, 0, NULL);
+    CHECK_EQ(thrum_group_close(&group, 0, NULL), 0);
+    CHECK(!thrum_mutex_locked(&round.box.mutex));
+    return 0;
+}
+
+TEST(a_cancelled_await_has_the_mutex_again)
+{
+    run_everywhere(in_vain, NULL);
+}
+
+static bool has_tokens(void *arg)
+{
+    return ((struct box *)arg)->tokens != 0;
+}
+
+/* As `take`, by an await. */
+static int take_when_there(void *arg)
+{
+    struct racer *racer = arg;
+    struct box *box = racer->arena;
+
+    racer->status = thrum_mutex_lock(&box->mutex);
+    if (racer->status)
+        return racer->status;
+    racer->status = thrum_cond_await(&box->cond, &box->mutex, has_tokens, box);
+    CHECK(thrum_mutex_owned(&box->mutex));
+    if (!racer->status) {
+        box->tokens--;
+        box->taken++;
+    }
+    unlock(box);
+    return racer->status;
+}
+
+static int give_one_each(void *arg)
+{
+    put(arg, RACERS);
+    return 0;
+}
+
+/* Who is cancelled takes none, and nobody who is not waits beside a token. */
+static int await_races(void *arg)
+{
+    uint64_t bits = 88172645463325252u;
+
+    (void)arg;
+    for (int i = 0; i < many(4000); i++) {
+        struct box box = BOX_INIT;
+        struct race one = {take_when_there, give_one_each, &box, {{0}}};
+        int taken = 0;
+
+        race(&one, random_next(&bits));
+        for (int j = 0; j < RACERS; j++)
+            taken += one.racers[j].status == 0;
+        CHECK_EQ(box.taken, taken);
+        CHECK_EQ(box.tokens, RACERS - taken);
+    }
+    return 0;
+}
+
+TEST(a_cancel_races_with_what_is_awaited)
+{
+    run_everywhere(await_races, NULL);
+}
+
 static int notify(void *arg)
 {
     thrum_cond cond = THRUM_COND_INIT;
@@ -355,6 +535,8 @@ static int misuse(void *arg)
 
     (void)arg;
     CHECK_DEATH((void)!thrum_cond_wait(&box.cond, &box.mutex), "has not locked the mutex");
+    CHECK_DEATH((void)!thrum_cond_await(&box.cond, &box.mutex, has_tokens, &box),
+                "thrum_cond_await was called by a task that has not locked the mutex");
     return 0;
 }
 

@@ -4,7 +4,7 @@
  *     while (!ready && !status)
  *         status = thrum_cond_wait(&cond, &mutex);
  *
- * Wake-ups may be for no reason: always ask again.
+ * Wake-ups may be for no reason: always ask again. thrum_cond_await does.
  *
  *   class   the wait list has a lock bit of its own: a thread stopped there
  *           delays only users of this condition
@@ -50,6 +50,20 @@ THRUM_API void thrum_cond_destroy(thrum_cond *cond);
  *   misuse    the calling task has not locked the mutex: the process stops
  */
 THRUM_API THRUM_NODISCARD int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex);
+
+/*
+ * Wait until predicate(arg) is true: the loop above in one call (asyncio's Condition.wait_for). The
+ * predicate is asked at once, and again after each wake-up, by the calling task, with the mutex
+ * locked; it must not unlock it.
+ *
+ *   context   the task that has locked the mutex, and has it again on every return
+ *   suspends  unless the predicate is true at once
+ *   cancel    ends it; the predicate may have become true meanwhile
+ *   returns   0: it is true; THRUM_ECANCELED; -ENOMEM: it has not waited (again)
+ *   misuse    the calling task has not locked the mutex: the process stops
+ */
+THRUM_API THRUM_NODISCARD int thrum_cond_await(thrum_cond *cond, thrum_mutex *mutex,
+                                               bool (*predicate)(void *arg), void *arg);
 
 /*
  * Wake at most n of those who wait, in the order in which they came; all of

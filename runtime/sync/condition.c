@@ -54,15 +54,20 @@ static bool again(struct waiters *list, struct waiter *self)
 
 static const struct waiters_kind kind = {.again = again, .wait = {.what = "condition"}};
 
-int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
+static void check_locked(const thrum_mutex *mutex, const char *call)
+{
+    if (!thrum_worker_self() || !thrum_mutex_owned(mutex))
+        thrum_panic("%s was called by a task that has not locked the mutex", call);
+}
+
+/* `where` says who has locked the mutex. */
+static int wait_once(thrum_cond *cond, thrum_mutex *mutex, const void *where)
 {
     struct waiters *list = list_of(cond);
     struct waiter self;
     int status;
 
     thrum_point_at(THRUM_POINT_ACQUIRE, cond);
-    if (!thrum_worker_self() || !thrum_mutex_owned(mutex))
-        thrum_panic("thrum_cond_wait was called by a task that has not locked the mutex");
     status = thrum_waiter_begin(&self);
     if (status)
         return status;
@@ -72,7 +77,23 @@ int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
     POINT("cond.linked");
     thrum_mutex_unlock(mutex);
     status = thrum_waiter_sleep(&list->lock, list, &self, &kind);
-    lock_again(mutex, __builtin_return_address(0));
+    lock_again(mutex, where);
+    return status;
+}
+
+int thrum_cond_wait(thrum_cond *cond, thrum_mutex *mutex)
+{
+    check_locked(mutex, "thrum_cond_wait");
+    return wait_once(cond, mutex, __builtin_return_address(0));
+}
+
+int thrum_cond_await(thrum_cond *cond, thrum_mutex *mutex, bool (*predicate)(void *arg), void *arg)
+{
+    int status = 0;
+
+    check_locked(mutex, "thrum_cond_await");
+    while (!status && !predicate(arg))
+        status = wait_once(cond, mutex, __builtin_return_address(0));
     return status;
 }
 
