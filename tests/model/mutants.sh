@@ -37,8 +37,8 @@ lane.slot_late         | deque | include/thrum/detail/lane.h | /thrum_lane_push/
 lane.floor_early       | deque | include/thrum/detail/lane.h | /thrum_lane_pop/,/^}/{s/^    thrum_store_release_64\(&lane->bottom, bottom\);.*/    uint64_t floor_ = thrum_load_relaxed_64(\&lane->floor);\n&/;s/thrum_load_relaxed_64\(&lane->floor\)\) /floor_) /}
 ready.no_version       | ready | runtime/sched/ready.c | s/\(\(shared.hi & ~GAP_MASK\) \+ GAP_MASK \+ 1\)/(shared.hi \& ~GAP_MASK)/
 ready.no_poison        | ready | runtime/sched/ready.c | /^    store_relaxed\(&queue->ceiling, CEILING_POISON\)/d
-ready.poison_late      | ready | runtime/sched/ready.c | /^void \*thrum_ready_revoke/,/^}/{/^    store_relaxed\(&queue->ceiling/d;s/^    fence_heavy\(\);.*/&\n    store_relaxed(\&queue->ceiling, CEILING_POISON);/}
-ready.mine_early       | ready | runtime/sched/ready.c | /^void \*thrum_ready_revoke/,/^}/{s/^    store_relaxed\(&queue->ceiling/    uint64_t mine_ = load_acquire(\&queue->mine);\n&/;s/end - load_acquire\(&queue->mine\)/end - mine_/}
+ready.poison_late      | ready | runtime/sched/ready.c | /^void \*thrum_ready_revoke/,/^}/{/^    thrum_ready_ask/d;s/^    fence_heavy\(\);.*/&\n    thrum_ready_ask(queue);/}
+ready.mine_early       | ready | runtime/sched/ready.c | /^void \*thrum_ready_revoke/,/^}/{s/^    thrum_ready_ask/    uint64_t mine_ = load_acquire(\&queue->mine);\n&/;s/end - load_acquire\(&queue->mine\)/end - mine_/}
 ready.ceiling_late     | ready | runtime/sched/ready.c | /^static bool settle/,/^}/{/^    store_relaxed/d;s/^    return cas_acq_rel_pair(.*);/    bool done_ = cas_acq_rel_pair\1; if (done_) store_relaxed(\&queue->ceiling, end); return done_;/}
 ready.window_kept      | ready | runtime/sched/ready.c | s/settle\(queue, &seen, head \+ window, head \+ window\)/settle(queue, \&seen, head, head + window)/
 ready.empty_kept       | ready | runtime/sched/ready.c | s/store_release\(&queue->mine, head\);/store_release(\&queue->mine, index);/;s/settle\(queue, &seen, head, head\)/settle(queue, \&seen, head, end)/
