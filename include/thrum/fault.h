@@ -45,15 +45,18 @@ THRUM_BEGIN_DECLS
 #define THRUM_FAULT_THREAD 4u
 #define THRUM_FAULT_LATENCY 8u
 
+/* Atomic: in how many simulated worlds anything may go wrong now. */
+extern THRUM_API uint32_t thrum_faulty;
+
 /* The world's answer, 0: no fault. `site` is the same each time that a place is passed. */
 THRUM_API THRUM_COLD uint32_t thrum_fault_slow(uint32_t kind, const char *file, int line);
 
 #ifdef THRUM_MODEL
 #define thrum_fault(kind) (0u * (kind))
 #else
-#define thrum_fault(kind)                                                               \
-    (THRUM_UNLIKELY(thrum_load_relaxed_32(&thrum_simulated)) /* relaxed: see point.h */ \
-         ? thrum_fault_slow((kind), __FILE__, __LINE__)                                 \
+#define thrum_fault(kind)                                                            \
+    (THRUM_UNLIKELY(thrum_load_relaxed_32(&thrum_faulty)) /* relaxed: see point.h */ \
+         ? thrum_fault_slow((kind), __FILE__, __LINE__)                              \
          : 0u)
 #endif
 

@@ -152,20 +152,34 @@ void thrum_timers_tidy(struct worker *worker)
 
 /* ---- arming and calling off ----------------------------------------------------------------- */
 
-static int arm(struct worker *worker, struct timer *timer, int64_t when_ns, uint64_t key)
+/* In a simulated world, which finds out by itself what was called off. */
+static NOINLINE int arm_apart(struct world *world, struct timer *timer, int64_t when_ns,
+                              uint64_t key)
 {
+    int err;
+
+    store_relaxed(&timer->home, 0); /* relaxed: for who calls it off, after us */
+    if (when_ns == TIMER_NEVER)
+        return 0;
+    if (thrum_fault(THRUM_FAULT_MEMORY))
+        return -ENOMEM;
+    world_hide(world);
+    err = world->timer(world, timer, when_ns, key);
+    world_show(world);
+    return err;
+}
+
+int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
+{
+    struct worker *worker = worker_here();
     struct timers *timers = &worker->timers;
     int err;
 
+    if (UNLIKELY(worker->world != NULL))
+        return arm_apart(worker->world, timer, when_ns, key);
     if (when_ns == TIMER_NEVER) {
         store_relaxed(&timer->home, 0); /* relaxed: for who calls it off, after us */
         return 0;
-    }
-    if (thrum_fault(THRUM_FAULT_MEMORY))
-        return -ENOMEM;
-    if (UNLIKELY(worker->world != NULL)) {
-        store_relaxed(&timer->home, 0); /* relaxed: as above */
-        return worker->world->timer(worker->world, timer, when_ns, key);
     }
     err = thrum_heap_reserve(&timers->heap);
     if (err)
@@ -179,17 +193,6 @@ static int arm(struct worker *worker, struct timer *timer, int64_t when_ns, uint
         store_relaxed(&timers->next_due, (uint64_t)when_ns); /* relaxed: see publish_next */
     sweep_if_stale(worker, SWEEP);
     return 0;
-}
-
-int thrum_timer_arm(struct timer *timer, int64_t when_ns, uint64_t key)
-{
-    struct worker *worker = thrum_worker_self();
-    int err;
-
-    world_hide(worker->world);
-    err = arm(worker, timer, when_ns, key);
-    world_show(worker->world);
-    return err;
 }
 
 /* Those at the end go without any sifting. They do if many are called off in order of arming. */

@@ -114,6 +114,7 @@ size_t thrum_draw_below(size_t n)
 }
 
 uint32_t thrum_simulated;
+uint32_t thrum_faulty;
 
 /* The world of the calling task; NULL: the real one, or no task calls. */
 static inline struct world *world_of_task(void)

@@ -86,15 +86,18 @@ static bool carve(struct slabs *slabs, struct pool_cache *cache, enum slab_kind 
     return true;
 }
 
-static struct pool_item *get(struct worker *worker, enum slab_kind kind)
+static NOINLINE struct pool_item *get_carved(struct worker *worker, enum slab_kind kind)
 {
     struct pool_cache *cache = cache_of(worker, kind);
-    struct pool_item *item;
 
-    item = thrum_pool_get(cache);
-    if (LIKELY(item != NULL) || !carve(slabs_of(worker), cache, kind))
-        return item;
-    return thrum_pool_get(cache);
+    return carve(slabs_of(worker), cache, kind) ? thrum_pool_get(cache) : NULL;
+}
+
+static inline struct pool_item *get(struct worker *worker, enum slab_kind kind)
+{
+    struct pool_item *item = thrum_pool_get(cache_of(worker, kind));
+
+    return LIKELY(item != NULL) ? item : get_carved(worker, kind);
 }
 
 void *thrum_slab_get(enum slab_kind kind)

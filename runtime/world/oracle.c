@@ -16,14 +16,30 @@ static NOINLINE bool deltas_grow(struct oracle *oracle)
                                 sizeof *oracle->deltas);
 }
 
-static inline void record(struct oracle *oracle, struct delta delta)
+/* Where to write it down; NULL: nowhere. (By value it would go through memory, in other pieces.) */
+static inline struct delta *next_delta(struct oracle *oracle)
 {
     if (oracle->forgets)
-        return;
-    if (UNLIKELY(oracle->deltas_count == oracle->deltas_capacity) && !deltas_grow(oracle))
+        return NULL;
+    if (UNLIKELY(oracle->deltas_count == oracle->deltas_capacity) && !deltas_grow(oracle)) {
         oracle->overflow = true;
-    else
-        oracle->deltas[oracle->deltas_count++] = delta;
+        return NULL;
+    }
+    return &oracle->deltas[oracle->deltas_count++];
+}
+
+static inline void record(struct oracle *oracle, uint32_t kind, uint64_t at, uint32_t op,
+                          uint32_t before, uint64_t chosen)
+{
+    struct delta *delta = next_delta(oracle);
+
+    if (!delta)
+        return;
+    delta->at = at;
+    delta->chosen = chosen;
+    delta->op = op;
+    delta->before = before;
+    delta->kind = kind;
 }
 
 size_t thrum_oracle_choose(struct oracle *oracle, struct sim *sim, const struct choice *choice)
@@ -34,10 +50,8 @@ size_t thrum_oracle_choose(struct oracle *oracle, struct sim *sim, const struct 
 
     oracle->decisions++;
     if (index != 0)
-        record(oracle, (struct delta){.at = first->id,
-                                      .chosen = choice_at(sim, choice, index)->id,
-                                      .op = first->op,
-                                      .before = before});
+        record(oracle, DELTA_GOES, first->id, first->op, before,
+               choice_at(sim, choice, index)->id);
     return index;
 }
 
@@ -52,11 +66,7 @@ size_t thrum_oracle_draw(struct oracle *oracle, struct sim *sim, size_t n)
     if (UNLIKELY(sim->twin != NULL))
         thrum_twin_draw(sim->twin, sim, player, n);
     if (number != 0)
-        record(oracle, (struct delta){.at = player->id,
-                                      .chosen = number,
-                                      .op = player->op,
-                                      .before = before,
-                                      .kind = DELTA_DRAWN});
+        record(oracle, DELTA_DRAWN, player->id, player->op, before, number);
     return number;
 }
 
@@ -66,10 +76,7 @@ bool thrum_oracle_cancels(struct oracle *oracle, struct sim *sim, struct player 
                                         : sim->steps + 1 == oracle->cancel_at;
 
     if (is)
-        record(oracle, (struct delta){.at = player->id,
-                                      .op = player->op,
-                                      .before = player->turns,
-                                      .kind = DELTA_CANCELLED});
+        record(oracle, DELTA_CANCELLED, player->id, player->op, player->turns, 0);
     player->turns++;
     return is;
 }
@@ -88,11 +95,7 @@ uint32_t thrum_oracle_fault(struct oracle *oracle, struct sim *sim, struct playe
     if (dealt) {
         sim->refused |= (kind & (THRUM_FAULT_MEMORY | THRUM_FAULT_THREAD)) != 0;
         sim->hash = sim_mix(sim->hash ^ player->id) + kind;
-        record(oracle, (struct delta){.at = player->id,
-                                      .chosen = dealt,
-                                      .op = player->op,
-                                      .before = player->faced,
-                                      .kind = DELTA_FAULT});
+        record(oracle, DELTA_FAULT, player->id, player->op, player->faced, dealt);
     }
     player->faced++;
     return dealt;
@@ -112,11 +115,7 @@ size_t thrum_oracle_tempo(struct oracle *oracle, struct sim *sim,
     oracle->decisions++;
     if (index != 0) {
         sim->hash = sim_mix(sim->hash ^ question->at) + index;
-        record(oracle, (struct delta){.at = question->at,
-                                      .chosen = index,
-                                      .op = question->op,
-                                      .before = question->before,
-                                      .kind = question->kind});
+        record(oracle, question->kind, question->at, question->op, question->before, index);
     }
     return index;
 }

@@ -133,7 +133,7 @@ static inline uint64_t oracle_random(struct oracle *oracle)
 /* Less than n, which is far below 2^32; without a division (Lemire 2019). */
 static inline size_t oracle_below(struct oracle *oracle, size_t n)
 {
-    if (n == 1) { /* whatever the number */
+    if (n == 1) { /* whatever the number: it counts */
         oracle->drawn++;
         return 0;
     }

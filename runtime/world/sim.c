@@ -398,7 +398,7 @@ static inline void gather(struct sim *sim)
 }
 
 /* What others have, and what found no room there. Now and then, and when nobody may go on. */
-static void gather_all(struct sim *sim)
+static NOINLINE void gather_all(struct sim *sim)
 {
     struct worker *worker = sim->worker;
     struct inject_node *spare;
@@ -450,7 +450,7 @@ static size_t ask(struct sim *sim, struct player *runs)
 }
 
 /* Some timers may be faster than the player. */
-static void hurry(struct sim *sim, struct player *player)
+static NOINLINE void hurry(struct sim *sim, struct player *player)
 {
     thrum_tempo_hurry(sim, player);
     gather(sim);
@@ -531,7 +531,7 @@ static void pass(struct sim *sim)
         sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
 }
 
-static void wait_for_something(struct sim *sim)
+static NOINLINE void wait_for_something(struct sim *sim)
 {
     struct scheduler *scheduler = sim->worker->scheduler;
     uint64_t holds = load_acquire(&scheduler->holds); /* EDGE sched.hold */
@@ -583,7 +583,7 @@ static struct fiber *fiber_for(struct sim *sim, struct player *player, void *tas
     return NULL;
 }
 
-static void happen(struct sim *sim, struct player *player)
+static NOINLINE void happen(struct sim *sim, struct player *player)
 {
     struct happening *happening = player->happening;
 
@@ -606,20 +606,26 @@ static void first_turn(struct sim *sim, struct player *player)
     player->object_id = 0;
 }
 
+/* On a fiber of its own. False: there was no memory, and its task was refused. */
+static NOINLINE bool start(struct sim *sim, struct player *player)
+{
+    player->fiber = fiber_for(sim, player, child_start(player));
+    if (!player->fiber) {
+        thrum_sim_end(sim, player);
+        return false;
+    }
+    player->fiber->player = player;
+    return true;
+}
+
 /*
  * Gives it a fiber if it needs one. NULL: it was no task; or there was no memory, and its task was
  * refused.
  */
 static struct fiber *enter(struct sim *sim, struct player *player)
 {
-    if (player->task) {
-        player->fiber = fiber_for(sim, player, child_start(player));
-        if (!player->fiber) {
-            thrum_sim_end(sim, player);
-            return NULL;
-        }
-        player->fiber->player = player;
-    }
+    if (player->task && UNLIKELY(!start(sim, player)))
+        return NULL;
     sim->streak = 0;
     first_turn(sim, player);
     if (player->happening) {
@@ -630,7 +636,7 @@ static struct fiber *enter(struct sim *sim, struct player *player)
 }
 
 /* There was not enough stack to run the child here: it starts elsewhere while its parent waits. */
-static void take_back(struct sim *sim)
+static NOINLINE void take_back(struct sim *sim)
 {
     struct player *child = leave_here(sim);
 
@@ -768,10 +774,8 @@ static void *pop(struct world *world, const void *joined)
 static int timer(struct world *world, struct timer *armed, int64_t when_ns, uint64_t key)
 {
     struct sim *sim = sim_of(world);
-    const struct sim_timer entry = {
-        .when = when_ns, .timer = armed, .key = key, .armer = runs_now(sim)};
 
-    return thrum_sim_timers_add(&sim->timers, &entry);
+    return thrum_sim_timers_add(&sim->timers, when_ns, armed, key, runs_now(sim));
 }
 
 static void held(struct world *world, const void *object, const char *what, const void *where)
@@ -925,13 +929,21 @@ static void line_up_fibers(struct worker *worker, unsigned newest)
     line_up(&scheduler->roots, &scheduler->outside, newest);
 }
 
+static void be_faulty(struct sim *sim, bool refuses)
+{
+    if (sim->world.refuses == refuses)
+        return;
+    add_relaxed(&thrum_faulty, refuses ? 1 : (uint32_t)-1); /* relaxed: its tasks come later */
+    sim->world.refuses = refuses;
+}
+
 void thrum_sim_restart(struct sim *sim, struct oracle *oracle)
 {
     if (sim->worker)
         line_up_fibers(sim->worker, sim->unlike.turned);
     thrum_held_clear(sim);
     sim->oracle = oracle;
-    sim->world.refuses = oracle->may_fault;
+    be_faulty(sim, oracle->may_fault);
     thrum_descriptors_restart(sim);
     thrum_net_restart(sim);
     if (sim->alive > 0)
@@ -993,6 +1005,7 @@ struct sim *thrum_sim_new(const struct task_verbs *verbs, struct oracle *oracle)
 
 void thrum_sim_free(struct sim *sim)
 {
+    be_faulty(sim, false);
     if (sim->counted)
         add_relaxed(&thrum_simulated, (uint32_t)-1); /* relaxed: its tasks have ended */
     thrum_net_fini(sim);

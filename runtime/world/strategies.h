@@ -62,6 +62,7 @@ struct surw {
     size_t objects_count, objects_capacity;
     struct surw_seen *seen; /* of this history's objects, by id */
     size_t seen_count, seen_capacity;
+    uint64_t total;    /* weights of all players alive */
     uint64_t *weights; /* of each task, with all below it, for this history's object */
     size_t weights_capacity;
     uint64_t shortest; /* turns that the shortest history so far had */

@@ -69,6 +69,7 @@ struct surw_kind {
     uint64_t likeness;
     uint64_t most;  /* the greatest weight */
     uint64_t total; /* of all weights */
+    struct player *one; /* of them; NULL: there are several */
 };
 
 /* What has been seen of an object in this history: by its id. */
@@ -327,6 +328,7 @@ static void begin(void *self, struct sim *sim)
     surw->seen_count = 0;
     surw->intended = NULL;
     surw->alive_count = 0;
+    surw->total = 0;
     surw->selects = surw->objects_count > 0 && select_objects(surw, sim);
 }
 
@@ -338,6 +340,12 @@ static void end(void *self, struct sim *sim)
         surw->shortest = sim->steps;
     if (surw->profiles)
         remember(surw);
+}
+
+static inline void weigh_player(struct surw *surw, struct player *player, uint64_t weight)
+{
+    surw->total += weight - player->stake.weight;
+    player->stake.weight = weight;
 }
 
 static void born(void *self, struct sim *sim, struct player *player)
@@ -352,13 +360,13 @@ static void born(void *self, struct sim *sim, struct player *player)
     weight = surw->selects && player->stake.entry < surw->weights_capacity
                  ? surw->weights[player->stake.entry]
                  : 0;
-    player->stake.weight = weight;
+    weigh_player(surw, player, weight);
     if (weight > 0)
         player->stake.likeness = surw->tasks[player->stake.entry].likeness;
     if (parent && weight > 0) {
         uint64_t before = parent->stake.weight;
 
-        parent->stake.weight = before > weight ? before - weight : 0;
+        weigh_player(surw, parent, before > weight ? before - weight : 0);
         if (surw->intended == parent && oracle_below(sim->oracle, before ? before : 1) < weight)
             surw->intended = player;
     }
@@ -374,6 +382,7 @@ static void died(void *self, struct sim *sim, struct player *player)
     size_t i = 0;
 
     (void)sim;
+    weigh_player(surw, player, 0);
     if (surw->intended == player)
         surw->intended = NULL;
     while (i < surw->alive_count && surw->alive[i] != player)
@@ -426,6 +435,7 @@ static void intend_alike(struct surw *surw, struct sim *sim)
 
         if (!kind)
             continue;
+        kind->one = kind->total == 0 ? surw->alive[k] : NULL;
         kind->total += weight;
         if (weight > kind->most) {
             total += weight - kind->most;
@@ -434,25 +444,24 @@ static void intend_alike(struct surw *surw, struct sim *sim)
     }
     if (total == 0)
         return;
-    at = oracle_below(sim->oracle, total);
+    at = oracle_below(sim->oracle, surw->kinds_count == 1 ? 1 : total);
     while (at >= surw->kinds[i].most)
         at -= surw->kinds[i++].most;
+    if (surw->kinds[i].one) {
+        surw->intended = surw->kinds[i].one;
+        (void)oracle_below(sim->oracle, 1);
+        return;
+    }
     intend_among(surw, sim, surw->kinds[i].total, &surw->kinds[i]);
 }
 
 static void intend(struct surw *surw, struct sim *sim)
 {
-    uint64_t total = 0;
-
     surw->intended = NULL;
-    if (surw->alike) {
+    if (surw->alike)
         intend_alike(surw, sim);
-        return;
-    }
-    for (size_t i = 0; i < surw->alive_count; i++)
-        total += surw->alive[i]->stake.weight;
-    if (total > 0)
-        intend_among(surw, sim, total, NULL);
+    else if (surw->total > 0)
+        intend_among(surw, sim, surw->total, NULL);
 }
 
 /* The player is about to touch an object of this history. */
@@ -499,24 +508,24 @@ static size_t intend_one_of(struct surw *surw, struct sim *sim, const struct cho
     return 0;
 }
 
-static bool may(struct surw *surw, const struct player *player, bool yielded)
+static inline bool may(struct surw *surw, const struct player *player, bool yielded)
 {
     return (yielded || !player->yielded) && (!concerns(surw, player) || player == surw->intended);
 }
 
 /* One of those that may, each with the same probability. */
-static size_t any_of(struct surw *surw, struct sim *sim, const struct choice *choice, bool yielded)
+static inline __attribute__((always_inline)) size_t
+any_of(struct surw *surw, struct sim *sim, const struct choice *choice, bool yielded)
 {
     size_t count = 0, last = choice->count, at;
 
     for (size_t i = 0; i < choice->count; i++) {
         struct player *player = choice_at(sim, choice, i);
+        bool able = may(surw, player, yielded);
 
-        player->stake.may = may(surw, player, yielded);
-        if (player->stake.may) {
-            last = i;
-            count++;
-        }
+        player->stake.may = able;
+        last = able ? i : last;
+        count += able;
     }
     if (count == 0)
         return choice->count;
@@ -526,6 +535,15 @@ static size_t any_of(struct surw *surw, struct sim *sim, const struct choice *ch
     for (size_t i = 0;; i++)
         if (choice_at(sim, choice, i)->stake.may && at-- == 0)
             return i;
+}
+
+/* All others are held back, or have yielded. */
+static NOINLINE size_t any_that_yielded(struct surw *surw, struct sim *sim,
+                                        const struct choice *choice)
+{
+    size_t index = any_of(surw, sim, choice, true);
+
+    return index < choice->count ? index : intend_one_of(surw, sim, choice);
 }
 
 static size_t choose(void *self, struct sim *sim, const struct choice *choice)
@@ -540,9 +558,7 @@ static size_t choose(void *self, struct sim *sim, const struct choice *choice)
         return intend_one_of(surw, sim, choice);
     }
     index = any_of(surw, sim, choice, false);
-    if (index == choice->count)
-        index = any_of(surw, sim, choice, true);
-    return index < choice->count ? index : intend_one_of(surw, sim, choice);
+    return index < choice->count ? index : any_that_yielded(surw, sim, choice);
 }
 
 static void turn(void *self, struct sim *sim, struct player *player)
@@ -556,7 +572,7 @@ static void turn(void *self, struct sim *sim, struct player *player)
         return;
     surw->since = 0;
     if (player->stake.weight > 0)
-        player->stake.weight--;
+        weigh_player(surw, player, player->stake.weight - 1);
     if (player == surw->intended)
         intend(surw, sim);
 }

@@ -85,16 +85,16 @@ static NOINLINE bool make_room(struct sim_timers *timers)
                                 sizeof *timers->heap);
 }
 
-int thrum_sim_timers_add(struct sim_timers *timers, const struct sim_timer *timer)
+int thrum_sim_timers_add(struct sim_timers *timers, int64_t when, struct timer *timer, uint64_t key,
+                         struct player *armer)
 {
     size_t at;
 
     if (UNLIKELY(timers->count == timers->capacity) && !make_room(timers))
         return -ENOMEM;
     at = timers->count++;
-    timers->heap[at] = *timer;
-    timers->heap[at].serial = ++timers->serial;
-    if (at > 0 && timer->when < timers->heap[(at - 1) / 2].when) /* most are later than all */
+    timers->heap[at] = (struct sim_timer){when, ++timers->serial, timer, key, armer};
+    if (at > 0 && when < timers->heap[(at - 1) / 2].when) /* most are later than all */
         rise(timers, at);
     return 0;
 }

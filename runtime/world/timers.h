@@ -33,8 +33,9 @@ struct sim_timers {
 
 void thrum_sim_timers_fini(struct sim_timers *timers);
 
-/* Its serial number is given here. 0 or -ENOMEM. */
-int thrum_sim_timers_add(struct sim_timers *timers, const struct sim_timer *timer);
+/* 0 or -ENOMEM. */
+int thrum_sim_timers_add(struct sim_timers *timers, int64_t when, struct timer *timer, uint64_t key,
+                         struct player *armer);
 
 /* The first that is still wanted; NULL: none is. */
 struct sim_timer *thrum_sim_timers_first(struct sim_timers *timers);

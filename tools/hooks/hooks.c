@@ -114,7 +114,7 @@ static bool is_runtimes(uintptr_t at, const struct worker *worker)
            lies_in(at, (uintptr_t)lane->slots, (lane->mask + 1) * sizeof *lane->slots) ||
            lies_in(at, (uintptr_t)lane->scope - offsetof(thrum_group, scope),
                    sizeof(thrum_group)) ||
-           at == (uintptr_t)&thrum_simulated;
+           at == (uintptr_t)&thrum_simulated || at == (uintptr_t)&thrum_faulty;
 }
 
 static __attribute__((noinline)) void look(unsigned what, const void *object)
