@@ -738,6 +738,56 @@ TEST(calls_on_threads_take_virtual_time)
     CHECK_LE(calls.heard, 1900);
 }
 
+/* ---- hooks ---------------------------------------------------------------------------------- */
+
+struct told {
+    size_t chosen;
+    int lines;
+};
+
+/* On the scheduler's loop, between two tasks: where nobody can go first. */
+static void report_shared(const char *line, void *context)
+{
+    struct told *told = context;
+
+    (void)line;
+    thrum_point();
+    thrum_shared_rmw(&told->lines, += 1);
+    told->chosen = thrum_choose(3);
+    CHECK(!thrum_buggify());
+}
+
+static int wait_for_ever(void *arg)
+{
+    thrum_event event = THRUM_EVENT_INIT;
+
+    (void)arg;
+    return thrum_event_wait(&event);
+}
+
+static int two_wait_for_ever(void *arg)
+{
+    (void)arg;
+    return together((thrum_fn[]){wait_for_ever, wait_for_ever}, 2, NULL);
+}
+
+TEST(what_a_hook_shares_is_no_point)
+{
+    struct told told = {.lines = 0};
+    thrum_options options = THRUM_OPTIONS_INIT;
+    thrum_runtime *runtime;
+
+    options.flags = THRUM_SIMULATE;
+    options.seed = 1;
+    options.report = report_shared;
+    options.context = &told;
+    CHECK_EQ(thrum_runtime_create(&runtime, &options), 0);
+    CHECK_EQ(thrum_runtime_run(runtime, two_wait_for_ever, NULL, NULL), THRUM_EDEADLOCK);
+    CHECK_LE(2, told.lines);
+    CHECK_LT(told.chosen, 3);
+    CHECK_EQ(thrum_runtime_close(runtime), 0);
+}
+
 /* ---- what people see ------------------------------------------------------------------------ */
 
 TEST(a_failure_is_a_page_with_a_picture)

@@ -105,6 +105,8 @@ size_t thrum_draw_below(size_t n)
     if (UNLIKELY(!worker))
         return draw_outside(n);
     if (UNLIKELY(worker->world != NULL)) {
+        if (worker->world->decides)
+            return 0;
         world_hide(worker->world);
         n = worker->world->draw(worker->world, n);
         world_show(worker->world);
@@ -116,12 +118,19 @@ size_t thrum_draw_below(size_t n)
 uint32_t thrum_simulated;
 uint32_t thrum_faulty;
 
-/* The world of the calling task; NULL: the real one, or no task calls. */
+/*
+ * The world of the calling task; NULL: the real one, or no task calls. One that has left its fiber is
+ * the lane's current one still, while the loop decides and perhaps calls a hook.
+ */
 static inline struct world *world_of_task(void)
 {
     struct thrum_lane *lane = thrum_lane_self();
+    struct world *world;
 
-    return lane->current && lane != &nobody ? ((struct worker *)(void *)lane)->world : NULL;
+    if (!lane->current || lane == &nobody)
+        return NULL;
+    world = ((struct worker *)(void *)lane)->world;
+    return world && !world->decides ? world : NULL;
 }
 
 void thrum_point_slow(unsigned what, const void *object)

@@ -64,6 +64,7 @@ struct world {
     bool (*valid)(struct world *world, int fd);
     int (*peek)(struct world *world, int fd, uint32_t events);
     const struct io_verbs *io; /* its network */
+    bool decides; /* on the loop: nobody has a turn, and hooks that are called there are no task */
     bool races;   /* constant: ThreadSanitizer watches its tasks: plat/races.h */
     bool refuses; /* constant in a history: the verb `fault` is to be asked */
     const uint32_t *until; /* atomic: not 0: done. The world's, while it is driven */

@@ -646,9 +646,8 @@ static NOINLINE void take_back(struct sim *sim)
     sim->next = child;
 }
 
-static struct fiber *pick(struct world *world, struct worker *worker)
+static struct fiber *decide(struct sim *sim, struct worker *worker)
 {
-    struct sim *sim = sim_of(world);
     struct player *left, *player;
     struct fiber *fiber = NULL;
 
@@ -689,6 +688,16 @@ static struct fiber *pick(struct world *world, struct worker *worker)
         if (!fiber) /* its end may have woken somebody */
             gather(sim);
     }
+    return fiber;
+}
+
+static struct fiber *pick(struct world *world, struct worker *worker)
+{
+    struct fiber *fiber;
+
+    world->decides = true;
+    fiber = decide(sim_of(world), worker);
+    world->decides = false;
     return fiber;
 }
 
