@@ -516,6 +516,7 @@ TEST(with_a_hold_it_is_none)
 
 TEST(with_a_loose_hold_it_is_none_either)
 {
+    REAL_WORLD_ONLY;
     be_answered(thrum_hold_loosely, thrum_release_loosely);
 }
 

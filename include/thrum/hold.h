@@ -48,7 +48,8 @@ THRUM_API void thrum_release(thrum_runtime *runtime);
  * The same for somebody who may wake tasks, or never come: a signal, an operator, a call that was
  * abandoned. To wait for him for ever is no deadlock; but nobody waits until he has come: while
  * only loose holds are out, thrum_settle and thrum_advance (test.h) go on, a clock that jumps
- * jumps, and the time of a simulated world passes as if nobody were there.
+ * jumps. In a simulated world it is as if nobody were there: time passes, and to wait for ever is
+ * a deadlock.
  *
  *   context   as above; each is released by its own function
  */

@@ -523,11 +523,7 @@ static void pass(struct sim *sim)
     struct scheduler *scheduler = sim->worker->scheduler;
 
     sim->outside_ns = 0;
-    if (thrum_tempo_pass(sim))
-        return;
-    if (load_acquire(&scheduler->holds)) /* EDGE sched.hold */
-        thrum_descriptors_wait_outside(sim, -1);
-    else
+    if (!thrum_tempo_pass(sim)) /* who may never come never comes here */
         sim->inner->stuck(scheduler, thrum_scheduler_moment(scheduler));
 }
 
