@@ -131,7 +131,7 @@ select.no_look         | select | runtime/sync/select.c | s/if \(!is_ready\(&all
 select.old_sleep       | select | runtime/sync/select.c | /^static enum entry enter\(/,/^}/s/^    self->wait = all->wait;/    ;/
 select.no_leave        | select | runtime/sync/select.c | s/^            leave\(one\);/            lock_leave(lock_of(one));/
 select.mark_late       | select | runtime/sync/semaphore.c | /^static bool ready/,/^}/s/if \(cas_relaxed\(.*/if (1)/
-waiters.claimed_stays  | select | runtime/task/waiters.c | s/^        one->claimed = false;/        ;/
+waiters.claimed_stays  | select | runtime/task/waiters.h | s/^        one->claimed = false;/        ;/
 END
 }
 
