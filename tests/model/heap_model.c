@@ -42,7 +42,6 @@ int64_t thrum_clock_now(void)
     return model_self() == 1 ? rescuers_now : owners_now;
 }
 
-/* The owner's thread is the first; and so is what came before. */
 /* Whether a scheduler is at rest is not the question here. */
 void thrum_worker_stirs(struct scheduler *where)
 {
@@ -54,6 +53,10 @@ void thrum_worker_rests(struct scheduler *where)
     (void)where;
 }
 
+/* Only the owner arms. */
+__thread struct thrum_lane *thrum_lane_here = &worker.deque.lane;
+
+/* The owner's thread is the first; and so is what came before. */
 struct worker *thrum_worker_self(void)
 {
     return model_self() <= 0 ? &worker : NULL;

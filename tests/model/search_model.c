@@ -322,7 +322,7 @@ static void outsider_1(void)
     struct inject_node *spare;
 
     searching[model_self()] = &workers[1];
-    MODEL_CHECK(thrum_worker_wait_outside(&workers[1], events) == 0);
+    MODEL_CHECK(thrum_worker_wait_outside(&workers[1], -1, events) == 0);
     take(thrum_inject_take(&scheduler.inject, &spare));
 }
 
