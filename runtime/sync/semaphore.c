@@ -244,8 +244,8 @@ int thrum_sem_reduce(thrum_sem *sem, uint32_t n)
     do {
         free = seen & ~WAITED;
         left = free < n ? 0 : free - n;
-        /* EDGE sem.permit: who was given them before has done with them */
-    } while (!cas_acquire(&sem->state, &seen, left | (free < n ? WAITED : seen & WAITED)));
+        /* relaxed: nobody is given them, so nothing comes with them */
+    } while (!cas_relaxed(&sem->state, &seen, left | (free < n ? WAITED : seen & WAITED)));
     sem->debt += free < n ? n - free : 0;
     waiters_unlock(list_of(sem));
     return 0;

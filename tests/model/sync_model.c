@@ -446,6 +446,11 @@ static void give_two(void)
     MODEL_CHECK(thrum_sem_release(&sem, 2) == 0);
 }
 
+static void reduce_one(void)
+{
+    MODEL_CHECK(thrum_sem_reduce(&sem, 1) == 0);
+}
+
 static void permits_add_up(unsigned released)
 {
     first_may_be_cancelled();
@@ -553,6 +558,7 @@ static const struct model models[] = {
     LARGE("semaphore, as a lock, cancel", begin_sem_one, released_1, sem_user, sem_user, sem_user,
           cancel_0),
     FRESH("semaphore, two", begin_sem, released_2, take_permit, take_permit, give_two),
+    FRESH("semaphore, reduced", begin_sem, released_1, take_permit, give_two, reduce_one),
     FRESH("semaphore, cancel", begin_sem, released_1, take_permit, give_one, cancel_0),
     FRESH("semaphore, mistake", begin_sem, released_1, take_permit, give_one, mistake_0),
     LARGE("semaphore, behind", begin_sem, released_3, take_two, take_permit, give_two, give_one),
