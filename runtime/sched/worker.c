@@ -696,7 +696,6 @@ static void requeue(void *arg, struct fiber *left)
 
 void thrum_give_way(void)
 {
-    check_task_runs();
     thrum_suspend(requeue, thrum_worker_self());
 }
 
@@ -754,6 +753,8 @@ void thrum_heard(uint64_t alert)
 
 void thrum_spend(void)
 {
-    if (UNLIKELY(--worker_here()->budget == 0))
-        thrum_give_way();
+    if (LIKELY(--worker_here()->budget != 0))
+        return;
+    check_task_runs();
+    thrum_give_way();
 }

@@ -164,6 +164,7 @@ int thrum_yield(void)
 {
     if (!thrum_worker_self())
         thrum_panic("thrum_yield was called outside a task; use sched_yield there");
+    check_task_runs();
     thrum_give_way();
     return thrum_cancel_check();
 }
