@@ -188,7 +188,7 @@ static int go_round(void *arg)
 
 static int crowds(void *arg)
 {
-    static const int sizes[] = {1, 2, 7, CROWD};
+    const int sizes[] = {1, 2, 7, crowd_size()};
 
     (void)arg;
     for (int i = 0; i < 4; i++) {

@@ -153,9 +153,9 @@ static int crowds(void *arg)
     (void)arg;
     open_with(&arena, 2);
     CHECK_EQ(thrum_group_open(&group, NULL), 0);
-    for (int i = 0; i < CROWD; i++)
+    for (int i = 0; i < crowd_size(); i++)
         CHECK_EQ(thrum_group_spawn(&group, follow, &arena, NULL, NULL), 0);
-    while (load_relaxed(&arena.number) < CROWD) /* relaxed: a counter */
+    while (load_relaxed(&arena.number) < (uint32_t)crowd_size()) /* relaxed: a counter */
         thrum_yield();
     for (int i = 0; i < SENDS; i++) {
         send(&arena);

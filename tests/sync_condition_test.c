@@ -322,8 +322,8 @@ static int crowds(void *arg)
     struct buffer buffer = {THRUM_MUTEX_INIT, THRUM_COND_INIT, THRUM_COND_INIT, 0, 0, 0};
 
     (void)arg;
-    crowd(CROWD, hammer, &buffer);
-    CHECK_EQ(buffer.total, CROWD * 10);
+    crowd(crowd_size(), hammer, &buffer);
+    CHECK_EQ(buffer.total, crowd_size() * 10);
     CHECK_EQ(buffer.held, 0);
     return 0;
 }

@@ -85,10 +85,10 @@ static int hammer(void *arg)
 
 static int crowds(void *arg)
 {
-    thrum_latch latch = THRUM_LATCH_INIT(CROWD);
+    thrum_latch latch = THRUM_LATCH_INIT(crowd_size());
 
     (void)arg;
-    crowd(CROWD, hammer, &latch);
+    crowd(crowd_size(), hammer, &latch);
     thrum_latch_destroy(&latch);
     return 0;
 }

@@ -236,8 +236,8 @@ static int crowds(void *arg)
     struct guarded guarded = {THRUM_MUTEX_INIT, 0, 0};
 
     (void)arg;
-    crowd(CROWD, hammer, &guarded);
-    CHECK_EQ(guarded.times, CROWD * 10);
+    crowd(crowd_size(), hammer, &guarded);
+    CHECK_EQ(guarded.times, crowd_size() * 10);
     thrum_mutex_destroy(&guarded.mutex);
     return 0;
 }

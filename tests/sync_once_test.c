@@ -111,11 +111,11 @@ static int hammer(void *arg)
 
 static int crowds(void *arg)
 {
-    struct arena arena = {.once = THRUM_ONCE_INIT, .failures = CROWD / 2};
+    struct arena arena = {.once = THRUM_ONCE_INIT, .failures = crowd_size() / 2};
 
     (void)arg;
-    crowd(CROWD, hammer, &arena);
-    CHECK_EQ(arena.tried, CROWD / 2 + 1);
+    crowd(crowd_size(), hammer, &arena);
+    CHECK_EQ(arena.tried, crowd_size() / 2 + 1);
     CHECK_EQ(arena.done, 1);
     return 0;
 }

@@ -141,7 +141,7 @@ static int crowds(void *arg)
 
     (void)arg;
     thrum_promise_init(&contest.promise, &contest.room, sizeof contest.room);
-    crowd(CROWD, hammer, &contest);
+    crowd(crowd_size(), hammer, &contest);
     CHECK_EQ(contest.room, contest.won);
     thrum_promise_destroy(&contest.promise);
     return 0;

@@ -717,7 +717,7 @@ static int crowds(void *arg)
 
         (void)arg;
         CHECK_EQ(thrum_queue_init(&work.queue, sizeof(int), &options), 0);
-        crowd(CROWD, hammer, &work);
+        crowd(crowd_size(), hammer, &work);
         CHECK_EQ(thrum_queue_unfinished(&work.queue), 0);
         CHECK_EQ(thrum_queue_count(&work.queue), 0);
         thrum_queue_destroy(&work.queue);

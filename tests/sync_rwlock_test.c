@@ -256,8 +256,8 @@ static int crowds(void *arg)
     struct guarded guarded = {.rwlock = THRUM_RWLOCK_INIT};
 
     (void)arg;
-    crowd(CROWD, hammer, &guarded);
-    CHECK_EQ(guarded.value, CROWD * 2);
+    crowd(crowd_size(), hammer, &guarded);
+    CHECK_EQ(guarded.value, crowd_size() * 2);
     thrum_rwlock_destroy(&guarded.rwlock);
     return 0;
 }

@@ -283,7 +283,7 @@ static int crowds(void *arg)
     struct pool pool = {THRUM_SEM_INIT_BOUNDED(7), 0};
 
     (void)arg;
-    crowd(CROWD, hammer, &pool);
+    crowd(crowd_size(), hammer, &pool);
     CHECK_EQ(thrum_sem_permits(&pool.sem), 7);
     thrum_sem_destroy(&pool.sem);
     return 0;
