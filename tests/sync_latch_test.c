@@ -85,7 +85,7 @@ static int hammer(void *arg)
 
 static int crowds(void *arg)
 {
-    thrum_latch latch = THRUM_LATCH_INIT(crowd_size());
+    thrum_latch latch = THRUM_LATCH_INIT((uint32_t)crowd_size());
 
     (void)arg;
     crowd(crowd_size(), hammer, &latch);

@@ -111,7 +111,7 @@ static int hammer(void *arg)
 
 static int crowds(void *arg)
 {
-    struct arena arena = {.once = THRUM_ONCE_INIT, .failures = crowd_size() / 2};
+    struct arena arena = {.once = THRUM_ONCE_INIT, .failures = (unsigned)crowd_size() / 2};
 
     (void)arg;
     crowd(crowd_size(), hammer, &arena);
