@@ -10,14 +10,19 @@
 
 #define TURNS_MAX 20000 /* that are kept; a page with more is of no use */
 
-static const char *const doings[] = {[THRUM_POINT_START] = "goes on",
-                                     [THRUM_POINT_READ] = "reads",
-                                     [THRUM_POINT_WRITE] = "writes",
-                                     [THRUM_POINT_RMW] = "changes",
-                                     [THRUM_POINT_ACQUIRE] = "wants",
-                                     [THRUM_POINT_RELEASE] = "gives",
-                                     [THRUM_POINT_HERE] = "lets others go first",
-                                     [SIM_HAPPENS] = "happens"};
+const char *thrum_report_doing(unsigned what)
+{
+    static const char *const doings[] = {[THRUM_POINT_START] = "goes on",
+                                         [THRUM_POINT_READ] = "reads",
+                                         [THRUM_POINT_WRITE] = "writes",
+                                         [THRUM_POINT_RMW] = "changes",
+                                         [THRUM_POINT_ACQUIRE] = "wants",
+                                         [THRUM_POINT_RELEASE] = "gives",
+                                         [THRUM_POINT_HERE] = "lets others go first",
+                                         [SIM_HAPPENS] = "happens"};
+
+    return doings[what];
+}
 
 /* The first half goes, when there are too many. */
 static void make_room(struct report *report)
@@ -90,9 +95,9 @@ void thrum_report_fini(struct report *report)
 static void put_doing(const struct turn *turn, char *text, size_t size)
 {
     if (turn->object)
-        snprintf(text, size, "%s object %" PRIu32, doings[turn->what], turn->object);
+        snprintf(text, size, "%s object %" PRIu32, thrum_report_doing(turn->what), turn->object);
     else
-        snprintf(text, size, "%s", doings[turn->what]);
+        snprintf(text, size, "%s", thrum_report_doing(turn->what));
 }
 
 /* ---- the racing pair ------------------------------------------------------------------------ */

@@ -34,6 +34,9 @@ struct report {
     unsigned failed[REPORT_DELTAS + 1]; /* of those */
 };
 
+/* What a player does whose turn is at such a point (enum thrum_point_kind, SIM_HAPPENS). */
+const char *thrum_report_doing(unsigned what);
+
 /* What the replay strategy tells of each turn. */
 void thrum_report_turn(struct report *report, const struct sim *sim, const struct player *player,
                        uint32_t delta);

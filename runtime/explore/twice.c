@@ -138,15 +138,6 @@ static int compare(struct explorer *explorer, const struct oracle *oracle, struc
 
 /* ---- what people see ------------------------------------------------------------------------- */
 
-static const char *const doings[] = {[THRUM_POINT_START] = "goes on",
-                                     [THRUM_POINT_READ] = "reads",
-                                     [THRUM_POINT_WRITE] = "writes",
-                                     [THRUM_POINT_RMW] = "changes",
-                                     [THRUM_POINT_ACQUIRE] = "wants",
-                                     [THRUM_POINT_RELEASE] = "gives",
-                                     [THRUM_POINT_HERE] = "lets others go first",
-                                     [SIM_HAPPENS] = "happens"};
-
 /* "task 2 at its point 3 wants object 1 (orders.c:41)" */
 static size_t put_step(const struct twin_step *step, const char *path, bool places, char *text,
                        size_t size)
@@ -164,9 +155,10 @@ static size_t put_step(const struct twin_step *step, const char *path, bool plac
             (size_t)snprintf(text + length, size - length, "chooses one of %" PRIu32, step->object);
     else if (step->object)
         length += (size_t)snprintf(text + length, size - length, "%s object %" PRIu32,
-                                   doings[step->what], step->object);
+                                   thrum_report_doing(step->what), step->object);
     else
-        length += (size_t)snprintf(text + length, size - length, "%s", doings[step->what]);
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s", thrum_report_doing(step->what));
     if (!places || !step->where[0] || length >= size)
         return length;
     thrum_code_line(step->where, TWIN_PLACES, where, sizeof where);

@@ -393,7 +393,7 @@ static bool note_wanted(void *arg, int64_t when, void *item)
     (void)when;
     /* relaxed: who armed it has come to rest, and that was acquired */
     wanted->found = wanted->verbs->pending(timer, load_relaxed(&timer->key));
-    return !wanted->found; /* there may be a million more */
+    return !wanted->found; /* most often the first one is, and there may be a million more */
 }
 
 bool thrum_timers_wanted(const struct worker *worker)
@@ -401,14 +401,8 @@ bool thrum_timers_wanted(const struct worker *worker)
     const struct heap *heap = &worker->timers.heap;
     struct wanted wanted = {worker->scheduler->verbs, false};
     uint64_t version;
-    void *first;
 
-    if (load_relaxed(&worker->timers.next_due) == (uint64_t)TIMER_NEVER) /* relaxed: as above */
-        return false;
-    first = thrum_heap_first(heap);
-    if (first) /* most often this one is, and the others need no look */
-        (void)note_wanted(&wanted, 0, first);
-    if (!wanted.found)
+    if (load_relaxed(&worker->timers.next_due) != (uint64_t)TIMER_NEVER) /* relaxed: as above */
         (void)thrum_heap_scan(heap, note_wanted, &wanted, &version);
     return wanted.found;
 }

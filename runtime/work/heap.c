@@ -224,13 +224,6 @@ void thrum_heap_remove(struct heap *heap, size_t index)
 
 /* ---- anybody -------------------------------------------------------------------------------- */
 
-void *thrum_heap_first(const struct heap *heap)
-{
-    if (load_acquire(&heap->count) == 0) /* EDGE heap.count */
-        return NULL;
-    return pointer_of(load_acquire(&slot_at(heap, HEAP_ROOT)->item)); /* EDGE heap.slot */
-}
-
 bool thrum_heap_scan(const struct heap *heap, bool (*visit)(void *arg, int64_t when, void *item),
                      void *arg, uint64_t *version)
 {

@@ -51,12 +51,9 @@ void thrum_heap_void(struct heap *heap, size_t index);
 /* Owner. The last takes its place, or goes on from there towards the first. */
 void thrum_heap_remove(struct heap *heap, size_t index);
 
-/* Any thread. What is first, or was a moment ago; NULL: nothing. */
-void *thrum_heap_first(const struct heap *heap);
-
 /*
- * Any thread. Calls visit for all entries, and perhaps for some twice or that
- * have gone meanwhile, until it says false: enough. True: every entry that was
+ * Any thread. Calls visit for all entries, what is first before the others, and
+ * perhaps for some twice or that have gone meanwhile, until it says false: enough. True: every entry that was
  * there all the time has been visited, and *version stands for what was seen:
  * while a later scan returns the same, nothing has come. False: the owner was
  * at work, and a scan that is to see all has to be made again; or it was enough.
