@@ -636,20 +636,28 @@ struct context *thrum_worker_next(void *arg)
 
 /* ---- leaving ------------------------------------------------------------------------------- */
 
-SANITIZER_UNSEEN void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
+/* The calling fiber leaves; `next` decides who goes on. */
+SANITIZER_UNSEEN static inline __attribute__((always_inline)) void leave(struct worker *worker,
+                                                                         context_next *next)
 {
-    struct worker *worker = thrum_worker_self();
     struct fiber *fiber = worker->deque.lane.fiber;
 
     if (UNLIKELY(worker->stays != 0))
         thrum_stay_panic("suspends");
     fiber->current = worker->deque.lane.current;
     fiber->scope = worker->deque.lane.scope;
-    worker->commit = commit;
-    worker->commit_arg = arg;
-    thrum_context_leave(&fiber->context, &worker->loop, thrum_worker_next, worker);
+    thrum_context_leave(&fiber->context, &worker->loop, next, worker);
     if (world_races(fiber->home->world))
         sanitizer_acquire(fiber);
+}
+
+SANITIZER_UNSEEN void thrum_suspend(void (*commit)(void *arg, struct fiber *left), void *arg)
+{
+    struct worker *worker = thrum_worker_self();
+
+    worker->commit = commit;
+    worker->commit_arg = arg;
+    leave(worker, thrum_worker_next);
 }
 
 /* On the loop: the world has said who goes on. */
@@ -667,16 +675,7 @@ static struct context *next_apart(void *arg)
 
 SANITIZER_UNSEEN void thrum_suspend_apart(void)
 {
-    struct worker *worker = worker_here();
-    struct fiber *fiber = worker->deque.lane.fiber;
-
-    if (UNLIKELY(worker->stays != 0))
-        thrum_stay_panic("suspends");
-    fiber->current = worker->deque.lane.current;
-    fiber->scope = worker->deque.lane.scope;
-    thrum_context_leave(&fiber->context, &worker->loop, next_apart, worker);
-    if (world_races(fiber->home->world))
-        sanitizer_acquire(fiber);
+    leave(worker_here(), next_apart);
 }
 
 void thrum_suspend_for(void *task, void (*commit)(void *arg, struct fiber *left), void *arg)
